@@ -1,0 +1,110 @@
+//! Menus, assets and command lines.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Diag, Diags};
+use crate::model::{At, DEFAULT_MENU, LOCAL, Profile, Site, Start};
+
+/// What x86 kernels keep of their command line, in bytes (COMMAND_LINE_SIZE 2048 with the final zero).
+const CMDLINE_BYTES_MAX: usize = 2047;
+/// pxelinux asks for blocks of this many bytes; TFTP counts them in 16 bits (RFC 1350, RFC 2348).
+const TFTP_BYTES_MAX: u64 = 1408 * 65_535;
+
+pub(super) fn names(site: &Site, diags: &mut Diags) {
+    let taken = |profile: &&Profile| matches!(profile.name.as_str(), LOCAL | DEFAULT_MENU);
+    for profile in site.profiles.iter().filter(taken) {
+        let why = if profile.name == LOCAL { "is built in: the machine's own disk" } else { "is the name of the site's menu" };
+        let diag = Diag::new("boot/reserved-name", profile.span, format!("`{}` {why}", profile.name));
+        diags.push(diag.help("give the profile another name"));
+    }
+}
+
+pub(super) fn menu(site: &Site, diags: &mut Diags) {
+    let Some(menu) = &site.menu else { return };
+    let mut labels: BTreeMap<String, &At<String>> = BTreeMap::new();
+    for entry in &menu.entries {
+        if entry.value != LOCAL && site.profile(&entry.value).is_none() {
+            let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
+            let diag = Diag::new("boot/unknown-entry", entry.span, format!("menu entry `{}` is no profile", entry.value));
+            diags.push(diag.suggest(&entry.value, known));
+        }
+        // pxelinux does not tell capital from small letters in labels.
+        match labels.get(&entry.value.to_lowercase()) {
+            Some(first) => {
+                let message = format!("entries `{}` and `{}` make the same label", first.value, entry.value);
+                let diag = Diag::new("boot/label-clash", entry.span, message);
+                diags.push(diag.label(first.span, "the other entry").help("rename or delete one of them"));
+            }
+            None => drop(labels.insert(entry.value.to_lowercase(), entry)),
+        }
+    }
+    let Some(span) = menu.origins.first().copied() else { return };
+    match &menu.default {
+        None => {
+            let name = menu.entries.first().map_or(LOCAL, |entry| &entry.value);
+            diags.push(Diag::new("boot/no-default", span, "menu has no default").help(format!("write: menu default={name} {{ … }}")));
+        }
+        Some(default) if !menu.entries.iter().any(|entry| entry.value == default.value) => {
+            let message = format!("default `{}` is not an entry of the menu", default.value);
+            let diag = Diag::new("boot/default-not-entry", default.span, message);
+            diags.push(diag.help(format!("add `entry {}`, or choose another default", default.value)));
+        }
+        Some(_) => {}
+    }
+}
+
+pub(super) fn assets(site: &Site, diags: &mut Diags) {
+    let written: BTreeMap<_, &At<String>> = site.profiles.iter().flat_map(Profile::files).map(|path| (path.span, path)).collect();
+    for path in written.into_values() {
+        let text = &path.value;
+        if text.starts_with('/') || text.split('/').any(|part| matches!(part, ".." | "." | "")) || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            let diag = Diag::new("boot/path-escape", path.span, format!("`{}` leaves the boot root, or is no plain path", text.escape_debug()));
+            diags.push(diag.help("write a path below the assets folder, such as \"debian-12/vmlinuz\", without spaces"));
+            continue;
+        }
+        match site.lock.get(text) {
+            None => {
+                let diag = Diag::new("boot/asset-missing", path.span, format!("`{text}` is not in assets.lock; run `pxelator lock`"));
+                diags.push(match crate::diag::nearest(text, site.lock.assets.keys().map(String::as_str)) {
+                    Some(near) => diag.help(format!("did you mean `{near}`?")),
+                    None if site.assets.is_none() => diag.help("tell where assets lie: assets \"/srv/boot\""),
+                    None => diag.help("copy the file into the assets folder, then run `pxelator lock`"),
+                });
+            }
+            Some(asset) if asset.size > TFTP_BYTES_MAX => {
+                let message = format!("{} MB over TFTP is more than 65,535 of the loader's blocks (pxelinux asks for 1,408 bytes); use HTTP", asset.size / 1_000_000);
+                let diag = Diag::new("boot/tftp-size", path.span, message);
+                diags.push(diag.help("add lpxelinux.0 to the assets: it loads over HTTP; or boot such machines by UEFI"));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+pub(super) fn cmdlines(site: &Site, diags: &mut Diags) {
+    for profile in &site.profiles {
+        no_newline(&profile.label, "label", diags);
+        let Some(Start::Linux { cmdline, kernel, .. }) = &profile.start else { continue };
+        for word in cmdline {
+            no_newline(word, "command line", diags);
+            if word.value.contains("${") || matches!(word.value.as_str(), "&&" | "||") {
+                let message = format!("iPXE would read `{}` as its own syntax", word.value);
+                let diag = Diag::new("boot/loader-syntax", word.span, message);
+                diags.push(diag.help("iPXE has no escape for `${`, `&&` and `||`; pass the value in another way"));
+            }
+        }
+        let bytes: usize = cmdline.iter().map(|word| word.value.len() + 1).sum();
+        if bytes > CMDLINE_BYTES_MAX + 1 {
+            let span = cmdline.last().map_or(kernel.span, |word| word.span);
+            let message = format!("command line of `{}` is {} bytes; x86 keeps {CMDLINE_BYTES_MAX}", profile.name, bytes - 1);
+            diags.push(Diag::new("boot/cmdline-long", span, message).help("move values into a file that the system fetches"));
+        }
+    }
+}
+
+fn no_newline(text: &At<String>, what: &str, diags: &mut Diags) {
+    if text.value.chars().any(char::is_control) {
+        let diag = Diag::new("boot/newline", text.span, format!("the {what} contains a line break or control character"));
+        diags.push(diag.help("write it on one line"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Records among each other, and with the hosts' own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use crate::diag::{Diag, Diags, nearest};
+use crate::model::{At, Domain, LABEL_BYTES_MAX, NAME_BYTES_MAX, Record, RecordData, Site};
+use crate::source::Span;
+
+pub(super) fn names(site: &Site, diags: &mut Diags) {
+    length(&site.domain, site.span, diags);
+    for host in &site.hosts {
+        length(&site.domain.host(&host.name), host.span, diags);
+    }
+    for record in &site.records {
+        length(&record.name, record.span, diags);
+        if !site.domain.contains(&record.name) {
+            let message = format!("`{}` is not in zone {}", record.name, site.domain);
+            let diag = Diag::new("dns/outside-zone", record.span, message);
+            diags.push(diag.help(format!("a name with dots is complete; for a name below ours write `{}.{}`", record.name, site.domain)));
+        }
+        if let RecordData::Txt(texts) = &record.data
+            && let Some(long) = texts.iter().find(|text| text.len() > 255)
+        {
+            let message = format!("text of {} bytes; at most 255 in one string", long.len());
+            diags.push(Diag::new("dns/name-length", record.span, message).help("split it into several strings of the same record"));
+        }
+    }
+}
+
+fn length(name: &Domain, span: Span, diags: &mut Diags) {
+    let longest = name.as_str().split('.').map(str::len).max().unwrap_or(0);
+    let message = match longest {
+        _ if longest > LABEL_BYTES_MAX => format!("label of {longest} bytes; at most {LABEL_BYTES_MAX}"),
+        _ if name.as_str().len() > NAME_BYTES_MAX => format!("name of {} bytes; at most {NAME_BYTES_MAX}", name.as_str().len()),
+        _ => return,
+    };
+    diags.push(Diag::new("dns/name-length", span, message).help("choose a shorter name (RFC 1035)"));
+}
+
+/// The name, its kind, and where it is declared: hosts bring an A record by themselves.
+fn host_names(site: &Site) -> BTreeMap<Domain, (Ipv4Addr, Span)> {
+    let named = site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (site.domain.host(&host.name), (at.value, host.span))));
+    named.collect()
+}
+
+pub(super) fn sets(site: &Site, diags: &mut Diags) {
+    let hosts = host_names(site);
+    let mut sets: BTreeMap<&Domain, Vec<&Record>> = BTreeMap::new();
+    site.records.iter().for_each(|record| sets.entry(&record.name).or_default().push(record));
+    for (name, records) in sets {
+        cname_alone(site, name, &records, hosts.get(name).map(|(_, span)| *span), diags);
+        let mut seen: Vec<&Record> = Vec::new();
+        for record in records {
+            if let Some(first) = seen.iter().find(|first| same_data(&first.data, &record.data)) {
+                let diag = Diag::new("dns/duplicate-record", record.span, "the same record is declared twice");
+                diags.push(diag.here("again here").label(first.span, "first declared here").help("delete one of them"));
+            } else if let Some(first) = seen.iter().find(|first| first.data.kind() == record.data.kind() && first.ttl_secs != record.ttl_secs) {
+                let message = format!("{} records of `{name}` have different TTLs ({} s and {} s)", record.data.kind(), first.ttl_secs, record.ttl_secs);
+                let diag = Diag::new("dns/ttl-mixed", record.span, message);
+                diags.push(diag.label(first.span, "the other record").help("give them the same ttl= (RFC 2181 §5.2)"));
+            }
+            seen.push(record);
+        }
+        if let (Some((address, span)), Some(record)) = (hosts.get(name), seen.iter().find(|record| matches!(record.data, RecordData::A(_)))) {
+            if record.data == RecordData::A(*address) {
+                let diag = Diag::new("dns/duplicate-record", record.span, "the host brings this record by itself");
+                diags.push(diag.label(*span, "the host").help("delete the record"));
+            }
+        }
+    }
+}
+
+fn same_data(a: &RecordData, b: &RecordData) -> bool {
+    match (a, b) {
+        (RecordData::Cname(a), RecordData::Cname(b)) => a.value == b.value,
+        _ => a == b,
+    }
+}
+
+fn cname_alone(site: &Site, name: &Domain, records: &[&Record], host: Option<Span>, diags: &mut Diags) {
+    let Some(cname) = records.iter().find(|record| matches!(record.data, RecordData::Cname(_))) else { return };
+    let other = records.iter().find(|record| !same_data(&record.data, &cname.data));
+    let other = other.map(|record| (record.data.kind(), record.span)).or(host.map(|span| ("A", span)));
+    let other = other.or((*name == site.domain).then_some(("SOA", site.span)));
+    if let Some((kind, span)) = other {
+        let message = format!("`{name}` has a CNAME and {} {kind} record", if kind == "A" || kind == "SOA" { "an" } else { "a" });
+        let diag = Diag::new("dns/cname-and-other", cname.span, message);
+        diags.push(diag.label(span, "the other record").help("a name with a CNAME has nothing else (RFC 1034 §3.6.2)"));
+    }
+}
+
+/// Every alias leads to an address of ours, or out of the domain.
+pub(super) fn aliases(site: &Site, diags: &mut Diags) {
+    let hosts = host_names(site);
+    let records: BTreeSet<&Domain> = site.records.iter().map(|record| &record.name).collect();
+    let cnames: BTreeMap<&Domain, (&At<Domain>, Span)> = site.records.iter().filter_map(|record| match &record.data {
+        RecordData::Cname(to) => Some((&record.name, (to, record.span))),
+        RecordData::A(_) | RecordData::Txt(_) => None,
+    }).collect();
+    let mut looped: BTreeSet<&Domain> = BTreeSet::new();
+    for (name, (to, _)) in &cnames {
+        let known = hosts.contains_key(&to.value) || records.contains(&to.value);
+        if site.domain.contains(&to.value) && !known {
+            let diag = Diag::new("dns/target-missing", to.span, format!("CNAME target `{}` has no address", to.value));
+            let short = |name: &Domain| name.as_str().strip_suffix(site.domain.as_str()).map(|name| name.trim_end_matches('.').to_owned());
+            let names: Vec<String> = hosts.keys().chain(records.iter().copied()).filter_map(short).collect();
+            let found = short(&to.value).unwrap_or_default();
+            diags.push(match nearest(&found, names.iter().map(String::as_str)) {
+                Some(near) => diag.help(format!("did you mean `{near}`?")),
+                None => diag.help("declare a host of this name, or write a complete name with dots"),
+            });
+        }
+        cname_loop(name, &cnames, &mut looped, diags);
+    }
+}
+
+/// Follows an alias; each circle is told once.
+fn cname_loop<'a>(start: &'a Domain, cnames: &BTreeMap<&'a Domain, (&'a At<Domain>, Span)>, looped: &mut BTreeSet<&'a Domain>, diags: &mut Diags) {
+    let mut path: Vec<&Domain> = vec![start];
+    let mut seen: BTreeSet<&Domain> = BTreeSet::from([start]);
+    while let Some((to, _)) = path.last().and_then(|name| cnames.get(*name)) {
+        if looped.contains(&to.value) {
+            break;
+        }
+        path.push(&to.value);
+        if !seen.insert(&to.value) {
+            let from = path.iter().position(|name| **name == to.value).unwrap_or(0);
+            let circle: Vec<&str> = path.iter().skip(from).map(|name| name.as_str().split('.').next().unwrap_or_default()).collect();
+            let span = cnames.get(&to.value).map_or(to.span, |(_, span)| *span);
+            diags.push(Diag::new("dns/cname-loop", span, circle.join(" → ")).help("one of them must name a host"));
+            break;
+        }
+    }
+    looped.extend(path);
+}
+
+/// Addresses of hosts to which an A record of another name points.
+pub(super) fn reverse(site: &Site, diags: &mut Diags) {
+    let hosts: BTreeMap<Ipv4Addr, _> = site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (at.value, host))).collect();
+    for record in &site.records {
+        let RecordData::A(address) = &record.data else { continue };
+        let Some(host) = hosts.get(address).filter(|host| site.domain.host(&host.name) != record.name) else { continue };
+        let other = record.name.as_str().split('.').next().unwrap_or_default();
+        let message = format!("{address} is `{0}`, but `{other}` points to it too; the PTR says `{0}`", host.name);
+        let diag = Diag::new("dns/reverse-mismatch", record.span, message);
+        diags.push(diag.label(host.span, "the host").help(format!("write: cname {other} to={}", host.name)));
+    }
+}

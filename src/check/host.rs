@@ -1,0 +1,87 @@
+//! Hosts among each other, and the profiles that they name.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Diag, Diags};
+use crate::model::{At, Host, LOCAL, Site};
+use crate::source::Span;
+
+/// Says `found` for each later thing with a key that an earlier one had.
+fn duplicates<'a, K: Ord, T>(things: impl Iterator<Item = (K, Span, T)> + 'a, mut found: impl FnMut(&K, &(Span, T), &(Span, T))) {
+    let mut seen: BTreeMap<K, (Span, T)> = BTreeMap::new();
+    for (key, span, thing) in things {
+        match seen.get(&key) {
+            Some(first) => {
+                let second = (span, thing);
+                let (first, second) = if first.0 <= second.0 { (first, &second) } else { (&second, first) };
+                found(&key, first, second);
+            }
+            None => drop(seen.insert(key, (span, thing))),
+        }
+    }
+}
+
+pub(super) fn names(site: &Site, diags: &mut Diags) {
+    duplicates(site.hosts.iter().map(|host| (&host.name, host.span, ())), |name, first, again| {
+        let diag = Diag::new("host/duplicate-name", again.0, format!("host `{name}` is declared twice"));
+        diags.push(diag.here("again here").label(first.0, "first declared here").help("rename one of them"));
+    });
+}
+
+pub(super) fn macs(site: &Site, diags: &mut Diags) {
+    let macs = site.hosts.iter().flat_map(|host| host.macs.iter().map(move |mac| (mac.value, mac.span, host)));
+    duplicates(macs, |mac, (first, owner), (again, _)| {
+        let diag = Diag::new("host/duplicate-mac", *again, format!("MAC {mac} is also {}", owner.name));
+        diags.push(diag.here("again here").label(*first, format!("{} has it here", owner.name)).help("read the MAC of one of them again"));
+    });
+}
+
+pub(super) fn addresses(site: &Site, diags: &mut Diags) {
+    let with_address = |host: &'_ Host| host.address.as_ref().map(|at| (at.value, at.span));
+    let addresses = site.hosts.iter().filter_map(|host| with_address(host).map(|(address, span)| (address, span, host)));
+    duplicates(addresses, |address, (first, owner), (again, other)| {
+        if owner.name != other.name {
+            let diag = Diag::new("host/duplicate-address", *again, format!("{address} already belongs to {}", owner.name));
+            diags.push(diag.here("again here").label(*first, format!("{} has it here", owner.name)).help("give one of them another address"));
+        }
+    });
+}
+
+/// Everything that names a profile, with what it is.
+fn references(site: &Site) -> impl Iterator<Item = &At<String>> {
+    let hosts = site.hosts.iter().filter_map(|host| host.profile.as_ref());
+    let networks = site.networks.iter().filter_map(|network| network.profile.as_ref());
+    let pools = site.networks.iter().flat_map(|network| &network.pools).filter_map(|pool| pool.profile.as_ref());
+    hosts.chain(networks).chain(pools)
+}
+
+pub(super) fn profiles(site: &Site, diags: &mut Diags) {
+    let unique: BTreeMap<Span, &At<String>> = references(site).map(|name| (name.span, name)).collect();
+    let mut idle: BTreeMap<&str, Span> = BTreeMap::new();
+    for name in unique.into_values().filter(|name| name.value != LOCAL) {
+        match site.profile(&name.value) {
+            None => {
+                let diag = Diag::new("host/unknown-profile", name.span, format!("profile `{}` is not declared", name.value));
+                let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
+                let diag = match crate::diag::nearest(&name.value, known) {
+                    Some(near) => diag.help(format!("did you mean `{near}`?")),
+                    None => diag.help(format!("declare it: profile {} {{ kernel \"…\"; initrd \"…\" }}", name.value)),
+                };
+                diags.push(diag);
+            }
+            Some(profile) if profile.start.is_none() => drop(idle.entry(&profile.name).or_insert(name.span)),
+            Some(_) => {}
+        }
+    }
+    let from_menu = site.menu.iter().flat_map(|menu| &menu.entries);
+    for entry in from_menu {
+        if let Some(profile) = site.profile(&entry.value).filter(|profile| profile.start.is_none()) {
+            idle.entry(&profile.name).or_insert(entry.span);
+        }
+    }
+    for (name, used) in idle {
+        let Some(profile) = site.profile(name) else { continue };
+        let diag = Diag::new("boot/no-start", profile.span, format!("profile `{name}` is used, but starts nothing"));
+        diags.push(diag.label(used, "used here").help("give it a `kernel`, a `chain`, or `local`"));
+    }
+}

@@ -1,0 +1,63 @@
+//! [`Site`] → [`Checked`]: whether the parts agree with each other.
+//!
+//! Each check is a function over the whole site that puts its findings into the basket; nothing stops at
+//! the first. **Invariant:** [`Checked`] can be made here alone, and `emit` takes nothing else: what was
+//! not checked cannot be written down.
+//!
+//! To add one: a function in the family's file, a line in [`CHECKS`], and the page of its code.
+
+mod boot;
+mod dhcp;
+mod dns;
+mod host;
+mod network;
+
+use crate::diag::Diags;
+use crate::model::Site;
+
+/// A rule over the whole site.
+pub struct Check {
+    /// The codes that it may say.
+    pub codes: &'static [&'static str],
+    pub about: &'static str,
+    run: fn(&Site, &mut Diags),
+}
+
+/// All checks; those on which others build come first.
+pub const CHECKS: &[Check] = &[
+    Check { codes: &["network/overlap"], about: "no two networks share an address", run: network::overlap },
+    Check { codes: &["network/reserved-address"], about: "nobody has a network's own or broadcast address", run: network::reserved },
+    Check { codes: &["network/gateway", "network/gateway-clash"], about: "gateways lie in their network and are no host by accident", run: network::gateway },
+    Check { codes: &["network/pool-overlap"], about: "no two pools share an address", run: network::pools },
+    Check { codes: &["network/host-in-pool"], about: "reservations lie outside of pools", run: network::host_in_pool },
+    Check { codes: &["network/pool-too-small"], about: "pools suffice for the hosts that need them", run: network::pool_size },
+    Check { codes: &["host/duplicate-name"], about: "a name is one host", run: host::names },
+    Check { codes: &["host/duplicate-mac"], about: "a MAC is one host", run: host::macs },
+    Check { codes: &["host/duplicate-address"], about: "an address is one host", run: host::addresses },
+    Check { codes: &["host/unknown-profile", "boot/no-start"], about: "every profile that is named exists and starts something", run: host::profiles },
+    Check { codes: &["boot/reserved-name"], about: "`local` and `default` are not taken", run: boot::names },
+    Check { codes: &["boot/no-default", "boot/default-not-entry", "boot/unknown-entry", "boot/label-clash"], about: "the menu offers what exists", run: boot::menu },
+    Check { codes: &["boot/path-escape", "boot/asset-missing", "boot/tftp-size"], about: "assets lie below their folder, are pinned, and fit their way", run: boot::assets },
+    Check { codes: &["boot/newline", "boot/loader-syntax", "boot/cmdline-long"], about: "command lines survive every loader", run: boot::cmdlines },
+    Check { codes: &["dhcp/option-overflow", "dhcp/reply-too-large"], about: "DHCP replies fit", run: dhcp::replies },
+    Check { codes: &["dns/outside-zone", "dns/name-length"], about: "names lie in the site's domain and fit a packet", run: dns::names },
+    Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
+    Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
+    Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
+];
+
+/// A site that passed every check.
+#[derive(Debug)]
+pub struct Checked(Site);
+
+impl Checked {
+    pub fn site(&self) -> &Site {
+        &self.0
+    }
+}
+
+/// Runs all checks; `None` where anything so far was an error.
+pub fn check(site: Site, diags: &mut Diags) -> Option<Checked> {
+    CHECKS.iter().for_each(|check| (check.run)(&site, diags));
+    (diags.errors() == 0).then_some(Checked(site))
+}

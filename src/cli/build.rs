@@ -1,0 +1,83 @@
+//! `build`: the site → `out/`, whole or not at all.
+
+use std::path::{Path, PathBuf};
+
+use super::site::{ReportArgs, SiteArgs, load, show};
+use super::{Failure, Outcome, print};
+use crate::Compiled;
+use crate::diag::Diag;
+use crate::out::Manifest;
+use crate::out::table::{ASSETS, AssetRow};
+use crate::store;
+
+/// Compile a site into out/
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  pxelator build\n  pxelator build --check    # in CI: is out/ what the site says?\n  pxelator build --assets   # also hash the files on this machine")]
+pub(super) struct Args {
+    #[command(flatten)]
+    site: SiteArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    /// The folder to write
+    #[arg(long, default_value = "out", value_name = "DIR")]
+    out: PathBuf,
+    /// Write nothing; exit 1 if the folder is not what the site says
+    #[arg(long)]
+    check: bool,
+    /// Hold the files in the assets folder against assets.lock
+    #[arg(long)]
+    assets: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    let mut compiled = load(&args.site)?;
+    if args.assets {
+        check_assets(&mut compiled);
+    }
+    let good = show(&mut compiled, &args.report);
+    let Some(tree) = compiled.tree.filter(|_| good) else { return Ok(Outcome::Errors) };
+    let manifest = Manifest::of(&tree);
+    let short = manifest.generation.get(..12).unwrap_or_default();
+    let (files, shown) = (manifest.files.len(), args.out.display());
+    if args.check {
+        return Ok(check_out(&args.out, &manifest));
+    }
+    let changed = store::out::write(&args.out, &tree, &manifest)?;
+    let what = if changed { "written" } else { "unchanged" };
+    eprintln!("generation {short}: {files} files {what} in {shown}");
+    Ok(Outcome::Good)
+}
+
+fn check_out(out: &Path, manifest: &Manifest) -> Outcome {
+    if store::out::is_current(out, manifest) {
+        return Outcome::Good;
+    }
+    let shown = out.display();
+    match store::read_folder(out) {
+        Err(error) => print(&format!("{error}\n")),
+        Ok((_, files, _)) => {
+            let findings = manifest.verify(&files);
+            let list = |what: &str, paths: &[String]| paths.iter().map(|path| format!("{what} {shown}/{path}\n")).collect::<String>();
+            print(&(list("differs:", &findings.changed) + &list("missing:", &findings.lost) + &list("left over:", &findings.added)));
+        }
+    }
+    eprintln!("{shown} is not what the site says: run `pxelator build` and commit it");
+    Outcome::Errors
+}
+
+/// Files that differ from their line in assets.lock become findings at that line.
+fn check_assets(compiled: &mut Compiled) {
+    let Some(artifact) = compiled.tree.as_ref().and_then(|tree| tree.get(ASSETS)) else { return };
+    let rows = artifact.bytes().split(|byte| *byte == b'\n').enumerate();
+    for (at, row) in rows.filter_map(|(at, line)| Some((at, serde_json::from_slice::<AssetRow>(line).ok()?))) {
+        let problem = match store::assets::hash(Path::new(&row.root), &row.path) {
+            Ok(found) if found.size == row.size && found.blake3 == row.blake3 => continue,
+            Ok(found) => format!("`{}` differs from assets.lock: {} bytes on disk, {} pinned", row.path, found.size, row.size),
+            Err(error) => format!("`{}`: {error}", row.path),
+        };
+        let Some(span) = artifact.origins(at + 1).first() else { continue };
+        let diag = Diag::new("boot/asset-changed", *span, problem);
+        compiled.diags.push(diag.help("run `pxelator lock` if the new file is meant, or restore the old one"));
+    }
+    compiled.diags.sort();
+}

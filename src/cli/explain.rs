@@ -1,0 +1,26 @@
+//! `explain`: the page of a code.
+
+use super::{Failure, Outcome, print};
+use crate::diag::codes::CODES;
+use crate::diag::{explain, nearest};
+
+/// Explain a finding: a failing example, the reason, the mend
+#[derive(clap::Args)]
+#[command(after_help = "Example: pxelator explain host/duplicate-mac")]
+pub(super) struct Args {
+    /// The code, as a finding shows it; without one, all codes are listed
+    code: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    let Some(code) = &args.code else {
+        CODES.iter().for_each(|code| print(&format!("{:<8} {}\n", code.severity.name(), code.name)));
+        return Ok(Outcome::Good);
+    };
+    if let Some(page) = explain(code) {
+        print(page);
+        return Ok(Outcome::Good);
+    }
+    let hint = nearest(code, CODES.iter().map(|code| code.name)).map_or("`pxelator explain` lists them all".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(format!("no finding has the code `{code}`; {hint}").into())
+}

@@ -1,0 +1,53 @@
+//! `lock`: pins size and hash of every asset that the site names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::site::{Format, SiteArgs};
+use super::{Failure, Outcome, report};
+use crate::model::Lock;
+use crate::{store, wanted_assets};
+
+/// Write assets.lock: size and blake3 of every asset
+///
+/// Pins the files that profiles name, and these loaders where the assets folder has them:
+/// lpxelinux.0, pxelinux.0 or undionly.kpxe for BIOS (with ldlinux.c32, libutil.c32, menu.c32),
+/// snponly.efi or ipxe.efi for UEFI.
+#[derive(clap::Args)]
+#[command(after_help = "Example: pxelator lock --assets /srv/boot && git diff assets.lock")]
+pub(super) struct Args {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// Where the assets lie on this machine, if not where the site says
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    let (inputs, entry) = store::read_site(&args.site.site)?;
+    let (sources, diags, wanted) = wanted_assets(inputs, &entry);
+    report::show(&sources, &diags, Format::Text);
+    let Some(wanted) = wanted else { return Ok(Outcome::Errors) };
+    let Some(root) = args.assets.clone().or(wanted.root.map(|at| at.value.into())) else {
+        return Err("the site has no assets folder: add `assets \"/srv/boot\"` to it, or give --assets DIR".into());
+    };
+    store::assets::require_folder(&root)?;
+    let mut pinned = BTreeMap::new();
+    let mut missing = Vec::new();
+    let loaders = wanted.loaders.iter().filter(|path| store::assets::exists(&root, path)).map(|path| (*path).to_owned());
+    for path in wanted.named.into_iter().chain(loaders) {
+        match store::assets::hash(&root, &path) {
+            Ok(asset) => drop(pinned.insert(path, asset)),
+            Err(store::Error::Io { source, .. }) => missing.push(format!("{path}: {source}")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !missing.is_empty() {
+        eprintln!("error: {} names files that {} does not give:\n  {}", args.site.site.display(), root.display(), missing.join("\n  "));
+        return Ok(Outcome::Errors);
+    }
+    let path = args.site.site.parent().unwrap_or(Path::new("")).join(Lock::FILE);
+    store::out::replace_file(&path, &Lock::text(&pinned))?;
+    eprintln!("{} files pinned in {}", pinned.len(), path.display());
+    Ok(Outcome::Good)
+}

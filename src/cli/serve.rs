@@ -1,0 +1,47 @@
+//! `serve`: the boot server.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Outcome};
+use crate::serve::{Options, run as serve};
+
+/// Serve a generation: DHCP, TFTP, DNS, HTTP
+///
+/// Verifies out/ first, and serves nothing else. SIGHUP loads it again; one that does not verify is
+/// refused, and the last good one stays.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  pxelator serve --out out --state /var/lib/pxelator\n  pxelator serve --port-offset 10000 --state /tmp/px   # on loopback, without root:\n                                                       # DHCP 10067, TFTP 10069, DNS 10053, HTTP 10080")]
+pub(super) struct Args {
+    /// The folder that was built
+    #[arg(long, default_value = "out", value_name = "DIR")]
+    out: PathBuf,
+    /// Where leases and serials are kept
+    #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
+    state: PathBuf,
+    /// Serve on this address of the machine alone
+    #[arg(long, value_name = "IP")]
+    bind: Option<Ipv4Addr>,
+    /// Add this to every port; on loopback unless --bind says otherwise
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    port_offset: u16,
+    /// Become this user once the ports are bound
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    let filter = EnvFilter::try_from_env("PXELATOR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(ansi).with_writer(std::io::stderr).init();
+    serve(Options {
+        out: args.out.clone(),
+        state: args.state.clone(),
+        bind: args.bind,
+        port_offset: args.port_offset,
+        user: args.user.clone(),
+    })?;
+    Ok(Outcome::Good)
+}

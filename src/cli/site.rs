@@ -1,0 +1,53 @@
+//! What several commands share: reading a site, compiling it, showing what was found.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, report};
+use crate::{Compiled, compile, store};
+
+/// Which site.
+#[derive(Args)]
+pub(super) struct SiteArgs {
+    /// The site file
+    #[arg(default_value = "site.kdl", value_name = "SITE")]
+    pub(super) site: PathBuf,
+}
+
+/// How findings are shown.
+#[derive(Args)]
+pub(super) struct ReportArgs {
+    /// Text for people, JSON for machines
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Treat warnings as errors
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(super) deny: Option<Deny>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Deny {
+    Warnings,
+}
+
+/// Reads and compiles; what the disk refuses is a failure, what the site does wrong is in the result.
+pub(super) fn load(args: &SiteArgs) -> Result<Compiled, Failure> {
+    let (inputs, entry) = store::read_site(&args.site)?;
+    Ok(compile(inputs, &entry))
+}
+
+/// Shows the findings; true where none is an error.
+pub(super) fn show(compiled: &mut Compiled, args: &ReportArgs) -> bool {
+    if args.deny == Some(Deny::Warnings) {
+        compiled.diags.deny_warnings();
+    }
+    report::show(&compiled.sources, &compiled.diags, args.format);
+    compiled.diags.errors() == 0
+}

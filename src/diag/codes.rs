@@ -1,0 +1,115 @@
+//! Every code that we may say, its severity, and its page.
+
+/// An error keeps `out/` from being written, a warning does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// One code: its page holds a failing example, the reason and the mend.
+#[derive(Debug)]
+pub struct Code {
+    pub name: &'static str,
+    pub severity: Severity,
+    pub page: &'static str,
+}
+
+macro_rules! codes {
+    ($($severity:ident $name:literal)*) => {
+        &[$(Code { name: $name, severity: Severity::$severity, page: include_str!(concat!("pages/", $name, ".md")) }),*]
+    };
+}
+
+/// Sorted by stage, then by name within the family.
+pub const CODES: &[Code] = codes! {
+    Error "syntax/bare-keyword"
+    Error "syntax/depth"
+    Error "syntax/duplicate-property"
+    Error "syntax/encoding"
+    Error "syntax/unexpected"
+    Error "syntax/unquoted-address"
+    Error "syntax/unterminated"
+    Error "schema/missing"
+    Error "schema/range"
+    Error "schema/too-many"
+    Error "schema/type"
+    Error "schema/unknown-node"
+    Error "schema/unknown-property"
+    Error "eval/conflict"
+    Error "eval/extends-cycle"
+    Warning "eval/force-nothing"
+    Error "eval/import-cycle"
+    Error "eval/import-escape"
+    Error "eval/import-missing"
+    Error "eval/limit"
+    Error "eval/option-required"
+    Error "eval/option-type"
+    Error "eval/undefined-name"
+    Error "eval/unknown-module"
+    Error "host/bad-mac"
+    Error "host/bad-name"
+    Error "host/duplicate-address"
+    Error "host/duplicate-mac"
+    Error "host/duplicate-name"
+    Error "host/multicast-mac"
+    Error "host/unknown-profile"
+    Error "network/gateway"
+    Error "network/gateway-clash"
+    Error "network/host-bits"
+    Warning "network/host-in-pool"
+    Error "network/outside"
+    Error "network/overlap"
+    Error "network/pool-overlap"
+    Error "network/pool-reversed"
+    Warning "network/pool-too-small"
+    Error "network/reserved-address"
+    Error "dhcp/option-overflow"
+    Warning "dhcp/reply-too-large"
+    Error "boot/asset-changed"
+    Error "boot/asset-missing"
+    Error "boot/cmdline-long"
+    Error "boot/default-not-entry"
+    Error "boot/label-clash"
+    Error "boot/loader-syntax"
+    Error "boot/newline"
+    Error "boot/no-default"
+    Error "boot/no-start"
+    Error "boot/path-escape"
+    Error "boot/reserved-name"
+    Warning "boot/tftp-size"
+    Error "boot/unknown-entry"
+    Error "dns/bad-name"
+    Error "dns/cname-and-other"
+    Error "dns/cname-loop"
+    Error "dns/duplicate-record"
+    Error "dns/name-length"
+    Error "dns/outside-zone"
+    Warning "dns/reverse-mismatch"
+    Error "dns/target-missing"
+    Error "dns/ttl-mixed"
+};
+
+pub fn find(name: &str) -> Option<&'static Code> {
+    CODES.iter().find(|code| code.name == name)
+}
+
+/// The severity of a code; an unknown one is our bug, and an error is the careful answer.
+pub fn severity(name: &str) -> Severity {
+    debug_assert!(find(name).is_some(), "`{name}` has no line in diag/codes.rs");
+    find(name).map_or(Severity::Error, |code| code.severity)
+}
+
+/// The page of a code, for `pxelator explain`.
+pub fn explain(name: &str) -> Option<&'static str> {
+    find(name).map(|code| code.page)
+}

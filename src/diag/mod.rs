@@ -1,0 +1,173 @@
+//! What we tell the author of a site: findings with a code, a place, and what to type instead.
+//!
+//! Every stage of the pure half drops what is broken, puts a [`Diag`] into the basket [`Diags`] and goes
+//! on, so that all mistakes are told at once. The pure half does not know terminals: text and JSON are
+//! made at the edge, in `cli::report`. **Invariant:** a code never changes its meaning, and each stands
+//! in [`codes::CODES`] with a page for `pxelator explain`.
+//!
+//! To add a finding: a page in `diag/pages/FAMILY/NAME.md`, a line in `codes.rs`, and
+//! `Diag::new("family/name", …)` in the rule that finds it, where the wording stays beside the rule.
+
+pub mod codes;
+
+use crate::source::Span;
+
+pub use codes::{Severity, explain};
+
+/// How many findings are printed; the rest are counted.
+pub const PRINTED_MAX: usize = 50;
+/// How many findings are kept; a file of noise must not fill the memory.
+pub const KEPT_MAX: usize = 10_000;
+
+/// A place and what is said beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diag {
+    pub code: &'static str,
+    pub severity: Severity,
+    pub message: String,
+    /// The first is the primary one.
+    pub labels: Vec<Label>,
+    pub help: Option<String>,
+}
+
+impl Diag {
+    /// A finding at `span`; its severity is the one that `codes.rs` gives the code.
+    pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+        let label = Label { span, text: "here".into() };
+        Diag { code, severity: codes::severity(code), message: message.into(), labels: vec![label], help: None }
+    }
+
+    /// Words beside the primary place.
+    pub fn here(mut self, text: impl Into<String>) -> Self {
+        if let Some(first) = self.labels.first_mut() {
+            first.text = text.into();
+        }
+        self
+    }
+
+    /// The other side of the quarrel.
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// “did you mean”, where a near name exists.
+    pub fn suggest<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(found, known) {
+            Some(name) => self.help(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
+    pub fn primary(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+}
+
+/// The basket: collects, never stops.
+#[derive(Debug, Default)]
+pub struct Diags {
+    list: Vec<Diag>,
+    errors: usize,
+    /// Findings beyond [`KEPT_MAX`], counted only.
+    dropped: usize,
+}
+
+impl Diags {
+    pub fn push(&mut self, diag: Diag) {
+        self.errors += usize::from(diag.severity == Severity::Error);
+        if self.list.len() < KEPT_MAX {
+            self.list.push(diag);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    pub fn total(&self) -> usize {
+        self.list.len() + self.dropped
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Diag> {
+        self.list.iter()
+    }
+
+    /// `--deny warnings`.
+    pub fn deny_warnings(&mut self) {
+        for diag in &mut self.list {
+            diag.severity = Severity::Error;
+        }
+        self.errors = self.total();
+    }
+
+    /// In the order of the files, so that the output does not depend on which stage found what.
+    pub fn sort(&mut self) {
+        self.list.sort_by(|a, b| (a.primary(), a.code, &a.message).cmp(&(b.primary(), b.code, &b.message)));
+        self.list.dedup();
+    }
+}
+
+/// The known name that a typing mistake away is nearest: at most a third of the letters may differ.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const NAME_CHARS_MAX: usize = 64;
+    let limit = found.chars().count().div_ceil(3);
+    if found.chars().count() > NAME_CHARS_MAX {
+        return None;
+    }
+    let near = known.into_iter().filter(|name| name.len() <= 4 * NAME_CHARS_MAX);
+    let scored = near.map(|name| (distance(found, name), name)).filter(|(far, _)| *far <= limit && *far > 0);
+    scored.min().map(|(_, name)| name)
+}
+
+/// Letters to insert, drop, change or swap with the next (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let at = |row: &[usize], i: usize| row.get(i).copied().unwrap_or(usize::MAX / 2);
+    let (mut before, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=b.len()).collect());
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let change = at(&last, j) + usize::from(x != y);
+            let mut best = change.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    at(&last, b.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        assert_eq!(nearest("hosst", ["host", "group"]), Some("host"));
+        assert_eq!(nearest("kioks", ["kiosk", "office"]), Some("kiosk"));
+        assert_eq!(nearest("printer", ["kiosk", "office"]), None);
+        assert_eq!(nearest("kiosk", ["kiosk"]), None);
+    }
+}

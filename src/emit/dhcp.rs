@@ -1,0 +1,61 @@
+//! # Name
+//! `dhcp`: what the DHCP service knows.
+//!
+//! # Description
+//! `dhcp/networks.jsonl` has a row for each network, with its pools; `dhcp/leases.jsonl` a row for each
+//! MAC of a host with an address. Rows are sorted by network and by host name.
+//!
+//! # Syntax
+//! Reads `network` (`gateway`, `server`, `dns`, `lease`), `pool`, `host`, and the domain of `site`.
+//!
+//! # Example
+//! ```kdl
+//! site lab domain="lab.example"
+//! network lan "10.77.0.0/24" gateway=1 server=2 { host pc-07 27 "a0:36:9f:00:00:1b" }
+//! ```
+
+use crate::check::Checked;
+use crate::diag::Diags;
+use crate::model::{DEFAULT_MENU, Network, Site};
+use crate::out::table::{LEASES, LeaseRow, NETWORKS, NetworkRow, PoolRow, json};
+use crate::out::{Lines, Wing};
+
+pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
+    let site = checked.site();
+    let (mut networks, mut leases) = (Lines::default(), Lines::default());
+    for network in &site.networks {
+        let pools = network.pools.iter().map(|pool| pool.span);
+        let origins: Vec<_> = network.origins.iter().copied().chain(pools).chain([site.span]).collect();
+        networks.line(&origins, json(&network_row(site, network)));
+    }
+    for host in &site.hosts {
+        let Some((at, network)) = host.address.as_ref().zip(host.network.and_then(|index| site.networks.get(index))) else { continue };
+        for mac in &host.macs {
+            let row = LeaseRow { host: host.name.to_string(), mac: mac.value.to_string(), address: at.value, network: network.name.clone() };
+            leases.line(&host.origins, json(&row));
+        }
+    }
+    wing.write(NETWORKS.into(), networks);
+    wing.write(LEASES.into(), leases);
+}
+
+fn network_row(site: &Site, network: &Network) -> NetworkRow {
+    let secs = |secs: u64| u32::try_from(secs).unwrap_or(u32::MAX);
+    let pools = network.pools.iter().map(|pool| PoolRow {
+        first: pool.first,
+        last: pool.last,
+        lease_secs: secs(pool.lease_secs),
+        menu: pool.profile.as_ref().or(network.profile.as_ref()).map_or(DEFAULT_MENU, |profile| &profile.value).to_owned(),
+    });
+    NetworkRow {
+        network: network.name.clone(),
+        first: network.subnet.base(),
+        mask: network.subnet.mask(),
+        server: network.server.as_ref().map(|at| at.value),
+        gateway: network.gateway.as_ref().map(|at| at.value),
+        dns: network.dns.iter().map(|at| at.value).collect(),
+        domain: site.domain.to_string(),
+        lease_secs: secs(network.lease_secs),
+        pools: pools.collect(),
+    }
+}

@@ -1,0 +1,203 @@
+//! # Name
+//! `dns`: zones, forward and reverse, and the forwarders.
+//!
+//! # Description
+//! `dns/ZONE.zone` is an RFC 1035 master file. Reverse zones are cut at octets: a /23 has two, a /26
+//! shares its /24's. Serials are always 0 here: they live in the state folder, and whoever serves a zone
+//! stamps it. `dns/forward.jsonl` has a row for each forwarder.
+//!
+//! # Syntax
+//! Reads the domain of `site`, `network` (`server`), `host`, and `dns`.
+//!
+//! # Example
+//! ```kdl
+//! site lab domain="lab.example"
+//! network lan "10.77.0.0/24" server=2 { host boot 2 "52:54:00:77:00:02" }
+//! dns { forward "9.9.9.9"; cname git to=boot }
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::check::Checked;
+use crate::diag::Diags;
+use crate::model::{Domain, Host, Record, RecordData, Site, Subnet};
+use crate::out::table::{FORWARDS, ForwardRow, ZONE_SUFFIX, ZONES, json};
+use crate::out::{Lines, Wing};
+use crate::source::Span;
+
+/// How long what hosts bring by themselves may be kept, in seconds.
+const TTL_SECS: u32 = 3600;
+/// SOA: refresh, retry, expire, and how long a “no such name” may be kept (RFC 2308), in seconds.
+const SOA_TIMES: &str = "3600 900 604800 300";
+
+pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
+    let site = checked.site();
+    let mut forwards = Lines::default();
+    for at in &site.forwards {
+        forwards.line(&[at.span], json(&ForwardRow { address: at.value }));
+    }
+    wing.write(FORWARDS.into(), forwards);
+    let servers = name_servers(site);
+    wing.write(zone_path(site.domain.as_str()), forward_zone(site, &servers));
+    for (zone, (origin, pointers)) in reverse_zones(site) {
+        let mut lines = head(&zone, &[origin, site.span], &servers);
+        for (address, host) in pointers {
+            let [.., last] = address.octets();
+            let owner = owner_in(&zone, address).unwrap_or_else(|| last.to_string());
+            lines.line(&host.origins, format_args!("{owner} IN PTR {}.", site.domain.host(&host.name)));
+        }
+        wing.write(zone_path(&zone), lines);
+    }
+}
+
+fn zone_path(zone: &str) -> String {
+    format!("{ZONES}{zone}{ZONE_SUFFIX}")
+}
+
+/// Who answers for the zones: the hosts that have a server's address, or `ns`, or nobody known.
+struct NameServers {
+    names: Vec<String>,
+    /// `ns` needs addresses of its own.
+    addresses: Vec<(Ipv4Addr, Span)>,
+}
+
+fn name_servers(site: &Site) -> NameServers {
+    let servers: BTreeMap<Ipv4Addr, Span> =
+        site.networks.iter().filter_map(|network| network.server.as_ref()).map(|at| (at.value, at.span)).collect();
+    let hosts = site.hosts.iter().filter(|host| host.address.as_ref().is_some_and(|at| servers.contains_key(&at.value)));
+    let names: Vec<String> = hosts.map(|host| format!("{}.", site.domain.host(&host.name))).collect();
+    match (names.is_empty(), servers.is_empty()) {
+        (false, _) => NameServers { names, addresses: Vec::new() },
+        // A server that is no host of the site: `ns`, whose addresses are the servers' unless the site says its own.
+        (true, false) => {
+            let name = site.domain.resolve("ns");
+            let by_host = site.hosts.iter().any(|host| Some(site.domain.host(&host.name)) == name);
+            let taken = by_host || site.records.iter().any(|record| Some(&record.name) == name.as_ref());
+            let addresses = if taken { Vec::new() } else { servers.into_iter().collect() };
+            NameServers { names: vec![format!("ns.{}.", site.domain)], addresses }
+        }
+        // No network tells its server. The zone is still whole, and says that it is served locally.
+        (true, true) => NameServers { names: vec!["localhost.".into()], addresses: Vec::new() },
+    }
+}
+
+fn head(zone: &str, origins: &[Span], servers: &NameServers) -> Lines {
+    let mut lines = Lines::default();
+    let first = servers.names.first().map_or("localhost.", String::as_str);
+    lines.line(origins, format_args!("$ORIGIN {zone}."));
+    lines.line(origins, format_args!("$TTL {TTL_SECS}"));
+    lines.line(origins, format_args!("@ IN SOA {first} hostmaster.{zone}. 0 {SOA_TIMES}"));
+    for name in &servers.names {
+        lines.line(origins, format_args!("@ IN NS {name}"));
+    }
+    lines
+}
+
+fn forward_zone(site: &Site, servers: &NameServers) -> Lines {
+    let mut lines = head(site.domain.as_str(), &[site.span], servers);
+    for (address, span) in &servers.addresses {
+        lines.line(&[*span], format_args!("ns IN A {address}"));
+    }
+    for host in &site.hosts {
+        if let Some(at) = &host.address {
+            lines.line(&host.origins, format_args!("{} IN A {}", host.name, at.value));
+        }
+    }
+    let mut records: Vec<&Record> = site.records.iter().collect();
+    records.sort_by(|a, b| (&a.name, a.data.kind()).cmp(&(&b.name, b.data.kind())));
+    for record in records {
+        lines.line(&record.origins, record_line(record, &site.domain));
+    }
+    lines
+}
+
+fn record_line(record: &Record, domain: &Domain) -> String {
+    let relative = record.name.as_str().strip_suffix(domain.as_str()).map(|name| name.trim_end_matches('.'));
+    let owner = match relative {
+        Some("") => "@",
+        Some(name) => name,
+        None => record.name.as_str(),
+    };
+    let data = match &record.data {
+        RecordData::A(address) => address.to_string(),
+        RecordData::Cname(to) => format!("{}.", to.value),
+        RecordData::Txt(texts) => texts.iter().map(|text| quote(text)).collect::<Vec<_>>().join(" "),
+    };
+    let ttl = if record.ttl_secs == TTL_SECS { String::new() } else { format!("{} ", record.ttl_secs) };
+    format!("{owner} {ttl}IN {} {data}", record.data.kind())
+}
+
+/// A character string: quotes and backslashes escaped, and bytes outside of ASCII as \DDD (RFC 1035 §5.1).
+fn quote(text: &str) -> String {
+    let inner: String = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' => format!("\\{}", byte as char),
+        b' '..=b'~' => (byte as char).to_string(),
+        _ => format!("\\{byte:03}"),
+    }).collect();
+    format!("\"{inner}\"")
+}
+
+type Pointers<'s> = BTreeMap<Ipv4Addr, &'s Host>;
+
+/// Zone name → where it comes from, and the hosts in it. A network without hosts has its zones too.
+fn reverse_zones(site: &Site) -> BTreeMap<String, (Span, Pointers<'_>)> {
+    let mut zones: BTreeMap<String, (Span, Pointers<'_>)> = BTreeMap::new();
+    for network in &site.networks {
+        for zone in zones_of(network.subnet) {
+            zones.entry(zone).or_insert((network.subnet_span, BTreeMap::new()));
+        }
+    }
+    for host in &site.hosts {
+        let Some((at, network)) = host.address.as_ref().zip(host.network.and_then(|index| site.networks.get(index))) else { continue };
+        let zone = zone_of(at.value, network.subnet.bits());
+        if let Some((_, pointers)) = zones.get_mut(&zone) {
+            pointers.entry(at.value).or_insert(host);
+        }
+    }
+    zones
+}
+
+/// How many octets a zone keeps: the prefix, rounded up to whole octets, one to three of them.
+fn octets(bits: u8) -> usize {
+    usize::from(bits.div_ceil(8)).clamp(1, 3)
+}
+
+fn zone_of(address: Ipv4Addr, bits: u8) -> String {
+    let parts: Vec<String> = address.octets().iter().take(octets(bits)).rev().map(u8::to_string).collect();
+    format!("{}.in-addr.arpa", parts.join("."))
+}
+
+fn zones_of(subnet: Subnet) -> Vec<String> {
+    let step = 1_u64 << (8 * (4 - octets(subnet.bits())));
+    let (first, last) = (u64::from(u32::from(subnet.base())), u64::from(u32::from(subnet.last())));
+    let starts = (0..).map(|n| first + n * step).take_while(|start| *start <= last);
+    starts.map(|start| zone_of(Ipv4Addr::from(u32::try_from(start).unwrap_or(u32::MAX)), subnet.bits())).collect()
+}
+
+/// The owner of an address's PTR, relative to its zone.
+fn owner_in(zone: &str, address: Ipv4Addr) -> Option<String> {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa").strip_suffix(zone).map(|owner| owner.trim_end_matches('.').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reverse_zones_are_cut_at_octets() {
+        let zones = |text: &str| zones_of(Subnet::parse(text).unwrap());
+        assert_eq!(zones("10.77.0.0/24"), ["0.77.10.in-addr.arpa"]);
+        assert_eq!(zones("10.77.2.0/23"), ["2.77.10.in-addr.arpa", "3.77.10.in-addr.arpa"]);
+        assert_eq!(zones("10.77.0.64/26"), ["0.77.10.in-addr.arpa"]);
+        assert_eq!(zones("172.16.0.0/12").len(), 16);
+        assert_eq!(zones("10.0.0.0/8"), ["10.in-addr.arpa"]);
+        assert_eq!(owner_in("77.10.in-addr.arpa", Ipv4Addr::new(10, 77, 3, 9)).unwrap(), "9.3");
+    }
+
+    #[test]
+    fn texts_are_quoted_for_master_files() {
+        assert_eq!(quote("a\"b\\ž"), "\"a\\\"b\\\\\\197\\190\"");
+    }
+}

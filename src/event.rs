@@ -1,0 +1,23 @@
+//! What happened, as values in the past tense; all that the log and later rooms ever see.
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+/// Something that happened. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A pool address is held for a client until it asks or the hold ends.
+    LeaseOffered { mac: String, address: Ipv4Addr, until: u64 },
+    LeaseGranted { mac: String, address: Ipv4Addr, until: u64 },
+    LeaseReleased { mac: String, address: Ipv4Addr },
+    /// A client found that somebody else uses the address; nobody gets it until then.
+    AddressDeclined { mac: String, address: Ipv4Addr, until: u64 },
+    ReservationOffered { host: String, mac: String, address: Ipv4Addr },
+    ReservationGranted { host: String, mac: String, address: Ipv4Addr },
+    RequestRefused { mac: String, address: Ipv4Addr },
+    PoolExhausted { mac: String, network: String },
+    LoaderOffered { mac: String, file: String },
+    FileAsked { client: Ipv4Addr, service: &'static str, path: String, found: bool },
+}

@@ -1,0 +1,102 @@
+//! A boot server described in one file: compiled, reviewed as a diff, and proved by booting it.
+//!
+//! ```text
+//! site.kdl, modules/*.kdl
+//!    │
+//!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ serve ─ lab ─ cli
+//!                                                               ─── shell: sockets, disks ───
+//! ```
+//!
+//! - [`source`]: the texts that we were given, and positions in them.
+//! - [`diag`]: what we tell the author: a code, a place, what to type instead.
+//! - [`syntax`]: text → spanned nodes.
+//! - [`schema`]: one table of every node, argument and property.
+//! - [`eval`]: files and modules → one Config, each thing once.
+//! - [`model`]: Config → Site, whose values cannot be wrong.
+//! - [`check`]: Site → Checked: the parts agree with each other.
+//! - [`out`]: the tree with its spans, its hashes, and the tables that services read.
+//! - [`emit`]: Checked → Tree: menus, DHCP tables, zones.
+//! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
+//! - [`simulate`]: a machine's conversation with the pure answers.
+//! - [`store`]: reads sources; writes `out/` whole or not at all; opens and verifies it.
+//! - [`serve`]: sockets, timers and limits round the answers.
+//! - [`lab`]: namespaces, QEMU, serial log → verdict.
+//! - [`cli`]: one file a command.
+//!
+//! A room may name only rooms above it in this list. `answer` and `serve` never name the compiler's
+//! rooms: they see a verified generation of `out/` and nothing else. `tests/tidy.rs` holds this order.
+
+// The bans of clippy.toml bind in the pure rooms alone, where each is denied again.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+macro_rules! pure {
+    ($($name:ident)*) => { $(#[deny(clippy::disallowed_methods, clippy::disallowed_types)] pub mod $name;)* };
+}
+
+pure! { source diag syntax schema eval model check out emit event answer simulate }
+
+#[cfg(feature = "runtime")]
+pub mod store;
+#[cfg(feature = "runtime")]
+pub mod serve;
+#[cfg(feature = "runtime")]
+pub mod lab;
+#[cfg(feature = "runtime")]
+pub mod cli;
+
+use std::collections::BTreeSet;
+
+use diag::Diags;
+use model::{At, LOADERS, Site};
+use out::Tree;
+use source::{Inputs, Sources};
+
+/// What a compilation gives: the texts (for whoever shows findings), the findings, and the tree if no
+/// finding is an error.
+#[derive(Debug)]
+pub struct Compiled {
+    pub sources: Sources,
+    pub diags: Diags,
+    pub tree: Option<Tree>,
+}
+
+/// The whole compiler: texts in, tree out, the site beginning in the file `entry`.
+pub fn compile(inputs: Inputs, entry: &str) -> Compiled {
+    let mut diags = Diags::default();
+    let sources = Sources::from_inputs(inputs, &mut diags);
+    let config = eval::evaluate(&sources, entry, &mut diags);
+    let site = model::lower::lower(&config, &sources, &mut diags);
+    let checked = site.and_then(|site| check::check(site, &mut diags));
+    let tree = checked.and_then(|checked| emit::emit(&checked, &mut diags));
+    diags.sort();
+    Compiled { sources, diags, tree }
+}
+
+/// What `pxelator lock` must know: the assets folder, and the files in it that the site names. Loaders
+/// are wanted where they exist.
+#[derive(Debug)]
+pub struct Wanted {
+    pub root: Option<At<String>>,
+    pub named: BTreeSet<String>,
+    pub loaders: BTreeSet<&'static str>,
+}
+
+/// The assets of a site that may lack its lock; findings of the stages before `check` are given back.
+pub fn wanted_assets(inputs: Inputs, entry: &str) -> (Sources, Diags, Option<Wanted>) {
+    let mut diags = Diags::default();
+    let sources = Sources::from_inputs(inputs, &mut diags);
+    let config = eval::evaluate(&sources, entry, &mut diags);
+    let site = model::lower::lower(&config, &sources, &mut diags);
+    let wanted = site.filter(|_| diags.errors() == 0).map(|site| Wanted {
+        named: named_assets(&site),
+        loaders: LOADERS.iter().flat_map(|loader| loader.files.iter().chain(loader.parts)).copied().collect(),
+        root: site.assets,
+    });
+    diags.sort();
+    (sources, diags, wanted)
+}
+
+fn named_assets(site: &Site) -> BTreeSet<String> {
+    site.profiles.iter().flat_map(|profile| profile.files()).map(|path| path.value.clone()).collect()
+}

@@ -1,0 +1,113 @@
+//! [`Config`] → [`Site`]: what was written becomes what is meant; the cascade is settled here.
+//!
+//! The only room that knows both. Values that cannot be built are reported and left out.
+
+mod boot;
+mod dns;
+mod network;
+
+use std::net::Ipv4Addr;
+
+use super::{At, Domain, Lock, Site, Subnet};
+use crate::diag::{Diag, Diags};
+use crate::eval::Config;
+use crate::source::{Sources, Span};
+use crate::syntax::{Entry, Node, Value};
+
+/// The domain of a site that names none: reserved for homes by RFC 8375.
+const DOMAIN: &str = "home.arpa";
+
+/// Lowers everything; `None` only where there is no site at all.
+pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Option<Site> {
+    let lock = Lock::read(sources, diags);
+    let node = config.site.as_ref()?;
+    let mut site = Site {
+        name: node.title().unwrap_or_default().to_owned(),
+        domain: domain(node, diags)?,
+        span: node.span,
+        assets: config.assets.as_ref().and_then(|node| node.arg(0)).and_then(located),
+        lock,
+        networks: Vec::new(),
+        hosts: Vec::new(),
+        profiles: config.profiles.iter().map(boot::profile).collect(),
+        menu: config.menu.as_ref().map(boot::menu),
+        forwards: Vec::new(),
+        records: Vec::new(),
+    };
+    network::networks(&config.networks, &mut site, diags);
+    network::strays(&config.strays, &mut site, diags);
+    site.hosts.sort_by(|a, b| (&a.name, a.span).cmp(&(&b.name, b.span)));
+    if let Some(dns) = &config.dns {
+        site.forwards = dns::forwards(dns, diags);
+        site.records = dns::records(dns, &site.domain, diags);
+    }
+    Some(site)
+}
+
+fn domain(node: &Node<'_>, diags: &mut Diags) -> Option<Domain> {
+    let Some(entry) = node.prop("domain") else { return Domain::parse(DOMAIN) };
+    let domain = entry.text().and_then(Domain::parse);
+    if domain.is_none() {
+        let message = format!("`{}` is no DNS domain", entry.text().unwrap_or_default());
+        let diag = Diag::new("schema/type", entry.value_span, message);
+        diags.push(diag.help("labels of letters, digits and hyphens with dots between them: domain=\"lab.example\""));
+    }
+    domain
+}
+
+/// A text with its place.
+fn located(entry: &Entry<'_>) -> Option<At<String>> {
+    entry.text().map(|text| At { value: text.to_owned(), span: entry.value_span })
+}
+
+/// Names in one text with commas between them.
+fn names<'a>(entry: Option<&'a Entry<'_>>) -> impl Iterator<Item = &'a str> {
+    let text = entry.and_then(Entry::text).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// An address, or the nth of `subnet`; what is neither, or lies outside, is reported.
+fn address(entry: &Entry<'_>, subnet: Option<Subnet>, network: &str, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
+    match &entry.value {
+        Value::Int(n) => nth(*n, entry.value_span, subnet, network, diags),
+        _ => match dotted(entry.text().unwrap_or_default(), entry.value_span, diags) {
+            Some(found) if subnet.is_some_and(|subnet| !subnet.contains(found.value)) => {
+                diags.push(outside(&found.value.to_string(), found.span, subnet, network));
+                None
+            }
+            found => found,
+        },
+    }
+}
+
+fn nth(n: i64, span: Span, subnet: Option<Subnet>, network: &str, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
+    let Some(subnet) = subnet else {
+        let diag = Diag::new("network/outside", span, format!("{n} counts within a network, and there is none here"));
+        diags.push(diag.help("write the whole address in quotes, or move the line into its network"));
+        return None;
+    };
+    let found = subnet.nth(n);
+    if found.is_none() {
+        diags.push(outside(&n.to_string(), span, Some(subnet), network));
+    }
+    found.map(|value| At { value, span })
+}
+
+fn outside(what: &str, span: Span, subnet: Option<Subnet>, network: &str) -> Diag {
+    let range = subnet.map_or(String::new(), |subnet| format!(" {subnet}"));
+    let diag = Diag::new("network/outside", span, format!("{what} is outside `{network}`{range}"));
+    match subnet {
+        Some(subnet) => diag.help(format!("`{network}` reaches from {} to {}", subnet.base(), subnet.last())),
+        None => diag,
+    }
+}
+
+/// A dotted address and nothing else.
+fn dotted(text: &str, span: Span, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
+    let found: Option<Ipv4Addr> = text.trim().parse().ok();
+    if found.is_none() {
+        let diag = Diag::new("schema/type", span, format!("`{text}` is no IPv4 address"));
+        diags.push(diag.help("four numbers from 0 to 255 with dots between them, such as \"10.0.0.9\""));
+    }
+    found.map(|value| At { value, span })
+}

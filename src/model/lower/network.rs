@@ -1,0 +1,210 @@
+//! Networks, pools, groups and hosts.
+
+use super::{address, dotted, located, names};
+use crate::diag::{Diag, Diags};
+use crate::model::{At, Host, HostName, Mac, Network, Origins, Pool, Site, Subnet, SubnetError};
+use crate::schema::duration_secs;
+use crate::source::Span;
+use crate::syntax::{Entry, Node};
+
+/// How long an address is given where nothing says so.
+const LEASE_SECS: u64 = 12 * 3600;
+
+/// What groups and networks hand down to their hosts.
+#[derive(Clone, Default)]
+struct Inherited {
+    /// The enclosing network: its place in the site, its range and its name.
+    network: Option<(usize, Subnet, String)>,
+    profile: Option<At<String>>,
+    tags: Vec<String>,
+    groups: Vec<String>,
+}
+
+/// All networks by name, and the hosts within.
+pub(super) fn networks(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
+    let mut sorted: Vec<&Node<'_>> = nodes.iter().collect();
+    sorted.sort_by_key(|node| node.title().unwrap_or_default().to_owned());
+    let mut last: Option<&Node<'_>> = None;
+    for node in sorted {
+        if let Some(first) = last.filter(|last| last.title() == node.title()) {
+            diags.push(crate::schema::twice(node, first));
+            continue;
+        }
+        last = Some(node);
+        let Some(network) = network(node, diags) else { continue };
+        let inherited = Inherited {
+            network: Some((site.networks.len(), network.subnet, network.name.clone())),
+            profile: network.profile.clone(),
+            ..Inherited::default()
+        };
+        site.networks.push(network);
+        members(&node.children, &inherited, site, diags);
+    }
+}
+
+/// Hosts and groups outside of a network; their addresses tell where they belong.
+pub(super) fn strays(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
+    let from = site.hosts.len();
+    members(nodes, &Inherited::default(), site, diags);
+    let mut by_base: Vec<(usize, &Network)> = site.networks.iter().enumerate().collect();
+    by_base.sort_by_key(|(_, network)| network.subnet);
+    for host in site.hosts.iter_mut().skip(from) {
+        let Some(address) = &host.address else { continue };
+        let at = by_base.partition_point(|(_, network)| network.subnet.base() <= address.value);
+        let home = at.checked_sub(1).and_then(|at| by_base.get(at)).filter(|(_, network)| network.subnet.contains(address.value));
+        match home {
+            Some((index, network)) => {
+                host.network = Some(*index);
+                host.profile = host.profile.take().or_else(|| network.profile.clone());
+            }
+            None => {
+                let diag = Diag::new("network/outside", address.span, format!("{} is in no network of this site", address.value));
+                diags.push(diag.help("declare its network, or correct the address"));
+            }
+        }
+    }
+}
+
+fn network(node: &Node<'_>, diags: &mut Diags) -> Option<Network> {
+    let name = node.title()?.to_owned();
+    let range = node.arg(1)?;
+    let subnet = subnet(range, diags)?;
+    let at = |prop: &str, diags: &mut Diags| {
+        node.prop(prop).and_then(|entry| match prop {
+            // A gateway elsewhere has a finding of its own, in `check`.
+            "gateway" if entry.text().is_some() => dotted(entry.text()?, entry.value_span, diags),
+            _ => address(entry, Some(subnet), &name, diags),
+        })
+    };
+    let (gateway, server) = (at("gateway", diags), at("server", diags));
+    let lease_secs = duration(node.prop("lease")).unwrap_or(LEASE_SECS);
+    Some(Network {
+        dns: dns(node.prop("dns"), subnet, &name, diags),
+        pools: node.named("pool").filter_map(|pool| self::pool(pool, subnet, &name, lease_secs, diags)).collect(),
+        profile: node.prop("profile").and_then(located),
+        subnet_span: range.value_span,
+        origins: origins(node),
+        name,
+        subnet,
+        gateway,
+        server,
+        lease_secs,
+    })
+}
+
+fn subnet(entry: &Entry<'_>, diags: &mut Diags) -> Option<Subnet> {
+    let text = entry.text()?;
+    match Subnet::parse(text) {
+        Ok(subnet) => return Some(subnet),
+        Err(SubnetError::HostBits(subnet)) => {
+            let message = format!("{text} has host bits; the network is {subnet}");
+            diags.push(Diag::new("network/host-bits", entry.value_span, message).help(format!("write \"{subnet}\"")));
+        }
+        Err(SubnetError::Form) => {
+            let diag = Diag::new("schema/type", entry.value_span, format!("`{text}` is no IPv4 address range"));
+            diags.push(diag.help("an address, a slash and the number of network bits, such as \"10.0.0.0/24\""));
+        }
+    }
+    None
+}
+
+fn dns(entry: Option<&Entry<'_>>, subnet: Subnet, network: &str, diags: &mut Diags) -> Vec<At<std::net::Ipv4Addr>> {
+    let Some(entry) = entry else { return Vec::new() };
+    if entry.int().is_some() {
+        return address(entry, Some(subnet), network, diags).into_iter().collect();
+    }
+    // A resolver may stand anywhere, so an address outside of the network is fine here.
+    names(Some(entry)).filter_map(|text| dotted(text, entry.value_span, diags)).collect()
+}
+
+fn pool(node: &Node<'_>, subnet: Subnet, network: &str, lease_secs: u64, diags: &mut Diags) -> Option<Pool> {
+    let first = address(node.arg(0)?, Some(subnet), network, diags);
+    let last = address(node.arg(1)?, Some(subnet), network, diags);
+    let (first, last) = (first?.value, last?.value);
+    if last < first {
+        let diag = Diag::new("network/pool-reversed", node.span, format!("pool ends at {last}, before it starts at {first}"));
+        diags.push(diag.help(format!("write: pool \"{last}\" \"{first}\"")));
+        return None;
+    }
+    Some(Pool {
+        first,
+        last,
+        lease_secs: duration(node.prop("lease")).unwrap_or(lease_secs),
+        profile: node.prop("profile").and_then(located),
+        span: node.span,
+    })
+}
+
+fn members(nodes: &[Node<'_>], inherited: &Inherited, site: &mut Site, diags: &mut Diags) {
+    for node in nodes {
+        match &*node.name.text {
+            "host" => site.hosts.extend(host(node, inherited, diags)),
+            "group" => {
+                let mut inner = inherited.clone();
+                inner.groups.extend(node.title().map(str::to_owned));
+                inner.tags.extend(names(node.prop("tags")).map(str::to_owned));
+                inner.profile = node.prop("profile").and_then(located).or(inner.profile);
+                members(&node.children, &inner, site, diags);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Host> {
+    let title = node.arg(0)?;
+    let name = HostName::parse(title.text()?);
+    if name.is_none() {
+        let message = format!("`{}`: letters, digits and hyphens only (RFC 1123)", title.text().unwrap_or_default());
+        diags.push(Diag::new("host/bad-name", title.value_span, message).help("a host's name is one label, without dots and underscores"));
+    }
+    let (mut macs, mut home) = (Vec::new(), None);
+    let subnet = inherited.network.as_ref().map(|(_, subnet, _)| *subnet);
+    let network = inherited.network.as_ref().map_or("", |(_, _, name)| name);
+    for entry in node.args().skip(1) {
+        let is_address = entry.int().is_some() || entry.text().is_some_and(|text| !text.contains(':') && text.parse::<std::net::Ipv4Addr>().is_ok());
+        if !is_address {
+            macs.extend(mac(entry, diags));
+        } else if home.is_none() {
+            home = address(entry, subnet, network, diags);
+        } else {
+            let diag = Diag::new("schema/too-many", entry.value_span, "a host has one address; this is the second");
+            diags.push(diag.help("declare a host for each address, or a DNS record"));
+        }
+    }
+    Some(Host {
+        name: name?,
+        macs,
+        address: home,
+        network: inherited.network.as_ref().map(|(index, _, _)| *index),
+        profile: node.prop("profile").and_then(located).or_else(|| inherited.profile.clone()),
+        tags: inherited.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
+        groups: inherited.groups.clone(),
+        span: node.span,
+        origins: origins(node),
+    })
+}
+
+fn mac(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<Mac>> {
+    let (text, span) = (entry.text()?, entry.value_span);
+    let diag = match Mac::parse(text) {
+        Ok(mac) if !mac.is_multicast() => return Some(At { value: mac, span }),
+        Ok(_) => Diag::new("host/multicast-mac", span, format!("{text} is a multicast address; no NIC owns it"))
+            .help("the second digit of a NIC's MAC is even: read it from the machine's label or its firmware"),
+        Err(0) => Diag::new("host/bad-mac", span, format!("`{text}` is neither an address nor a MAC"))
+            .help("a MAC is six bytes in hexadecimal, such as \"52:54:00:12:34:56\""),
+        Err(count) => Diag::new("host/bad-mac", span, format!("`{text}` has {count} bytes, a MAC has 6"))
+            .help("six bytes in hexadecimal, such as \"52:54:00:12:34:56\""),
+    };
+    diags.push(diag);
+    None
+}
+
+fn duration(entry: Option<&Entry<'_>>) -> Option<u64> {
+    entry.and_then(Entry::text).and_then(duration_secs)
+}
+
+fn origins(node: &Node<'_>) -> Origins {
+    let spans: [Option<Span>; 2] = [Some(node.span), node.via];
+    spans.into_iter().flatten().collect()
+}

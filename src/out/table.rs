@@ -1,0 +1,205 @@
+//! The tables in `out/`: what the compiler writes, one row a line, and what the services read.
+//!
+//! **Invariant:** this is the only contract between the two halves. A row that a service cannot read is
+//! an error with its file and line; nothing is guessed.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub const HOSTS: &str = "boot/hosts.jsonl";
+pub const LOADERS: &str = "boot/loaders.jsonl";
+pub const ASSETS: &str = "boot/assets.jsonl";
+pub const MENUS: &str = "boot/menus/";
+pub const NETWORKS: &str = "dhcp/networks.jsonl";
+pub const LEASES: &str = "dhcp/leases.jsonl";
+pub const FORWARDS: &str = "dns/forward.jsonl";
+pub const ZONE_SUFFIX: &str = ".zone";
+pub const ZONES: &str = "dns/";
+
+/// `boot/hosts.jsonl`: which menu a MAC gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostRow {
+    pub host: String,
+    pub mac: String,
+    pub menu: String,
+}
+
+/// `boot/loaders.jsonl`: the first program of a kind of firmware.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoaderRow {
+    pub firmware: String,
+    /// DHCP option 93.
+    pub arch: Vec<u16>,
+    pub file: String,
+}
+
+/// `boot/assets.jsonl`: a file that is served from the assets folder, and how it must look.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssetRow {
+    pub path: String,
+    pub root: String,
+    pub size: u64,
+    pub blake3: String,
+}
+
+/// `dhcp/networks.jsonl`: a network, what its clients are told, and its pools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkRow {
+    pub network: String,
+    pub first: Ipv4Addr,
+    pub mask: Ipv4Addr,
+    /// Options 54 and `siaddr`.
+    pub server: Option<Ipv4Addr>,
+    /// Option 3.
+    pub gateway: Option<Ipv4Addr>,
+    /// Option 6.
+    pub dns: Vec<Ipv4Addr>,
+    /// Option 15.
+    pub domain: String,
+    /// Option 51, for reservations.
+    pub lease_secs: u32,
+    pub pools: Vec<PoolRow>,
+}
+
+/// A pool, within its network's row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolRow {
+    pub first: Ipv4Addr,
+    pub last: Ipv4Addr,
+    pub lease_secs: u32,
+    pub menu: String,
+}
+
+/// `dhcp/leases.jsonl`: a reservation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRow {
+    pub host: String,
+    pub mac: String,
+    pub address: Ipv4Addr,
+    pub network: String,
+}
+
+/// `dns/forward.jsonl`: who is asked about names that are not ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardRow {
+    pub address: Ipv4Addr,
+}
+
+impl NetworkRow {
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        u32::from(address) & u32::from(self.mask) == u32::from(self.first)
+    }
+
+    pub fn broadcast(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.first) | !u32::from(self.mask))
+    }
+}
+
+impl PoolRow {
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        self.first <= address && address <= self.last
+    }
+}
+
+/// A row's JSON, compact. Our rows have no value that JSON cannot hold.
+pub fn json<T: Serialize>(row: &T) -> String {
+    serde_json::to_string(row).unwrap_or_default()
+}
+
+/// A table that cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TableError {
+    #[error("out/{path} is missing: build again")]
+    Missing { path: String },
+    #[error("out/{path}:{line}: {what}")]
+    Row { path: String, line: usize, what: String },
+    #[error("out/{path} is not UTF-8 text")]
+    Encoding { path: String },
+}
+
+/// All tables of a generation, indexed as services ask for them.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    pub networks: Vec<NetworkRow>,
+    /// By MAC.
+    pub leases: BTreeMap<String, LeaseRow>,
+    /// The addresses that reservations, servers, gateways and resolvers hold: no pool gives them away.
+    pub reserved: BTreeMap<Ipv4Addr, String>,
+    /// By MAC.
+    pub hosts: BTreeMap<String, HostRow>,
+    pub loaders: Vec<LoaderRow>,
+    /// By path.
+    pub assets: BTreeMap<String, AssetRow>,
+    /// By file name, such as `kiosk.ipxe`.
+    pub menus: BTreeMap<String, Vec<u8>>,
+    /// By name without the suffix: the text of a master file.
+    pub zones: BTreeMap<String, String>,
+    pub forwards: Vec<Ipv4Addr>,
+}
+
+impl Tables {
+    /// Reads the files of a generation.
+    pub fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Tables, TableError> {
+        let mut tables = Tables {
+            networks: rows(files, NETWORKS)?,
+            loaders: rows(files, LOADERS)?,
+            forwards: rows::<ForwardRow>(files, FORWARDS)?.into_iter().map(|row| row.address).collect(),
+            ..Tables::default()
+        };
+        tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
+        tables.assets = rows::<AssetRow>(files, ASSETS)?.into_iter().map(|row| (row.path.clone(), row)).collect();
+        for network in &tables.networks {
+            let told = [network.server, network.gateway].into_iter().flatten().chain(network.dns.iter().copied());
+            tables.reserved.extend(told.map(|address| (address, format!("network {}", network.network))));
+        }
+        for row in rows::<LeaseRow>(files, LEASES)? {
+            tables.reserved.insert(row.address, row.mac.clone());
+            tables.leases.insert(row.mac.clone(), row);
+        }
+        for (path, bytes) in files {
+            if let Some(name) = path.strip_prefix(MENUS) {
+                tables.menus.insert(name.to_owned(), bytes.clone());
+            } else if let Some(name) = path.strip_prefix(ZONES).and_then(|name| name.strip_suffix(ZONE_SUFFIX)) {
+                let text = String::from_utf8(bytes.clone()).map_err(|_| TableError::Encoding { path: path.clone() })?;
+                tables.zones.insert(name.to_owned(), text);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// The network in which an address lies.
+    pub fn network_of(&self, address: Ipv4Addr) -> Option<&NetworkRow> {
+        self.networks.iter().find(|network| network.contains(address))
+    }
+
+    /// The menu of whoever has this MAC, or else this address.
+    pub fn menu_of(&self, mac: Option<&str>, address: Option<Ipv4Addr>) -> Option<&str> {
+        let by_mac = mac.and_then(|mac| self.hosts.get(mac)).map(|row| row.menu.as_str());
+        by_mac.or_else(|| self.menu_of_address(address?))
+    }
+
+    fn menu_of_address(&self, address: Ipv4Addr) -> Option<&str> {
+        let owner = self.reserved.get(&address).and_then(|mac| self.hosts.get(mac)).map(|row| row.menu.as_str());
+        let pool = || self.network_of(address)?.pools.iter().find(|pool| pool.contains(address));
+        owner.or_else(|| pool().map(|pool| pool.menu.as_str()))
+    }
+}
+
+fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
+    let bytes = files.get(path).ok_or_else(|| TableError::Missing { path: path.to_owned() })?;
+    let lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let row = |(at, line): (usize, &[u8])| {
+        serde_json::from_slice(line).map_err(|error| TableError::Row { path: path.to_owned(), line: at + 1, what: error.to_string() })
+    };
+    lines.map(row).collect()
+}

@@ -1,0 +1,134 @@
+//! Holds a node against the table: unknown words, missing and mistyped values, what may stand once.
+
+use super::{NODES, NodeSpec, Slot, find};
+use crate::diag::{Diag, Diags};
+use crate::syntax::{Entry, Node};
+
+/// Drops what the table does not know (and says so); the rest can be read without fear.
+///
+/// The children of `use` are a module's options: `eval` holds them against the module.
+pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diags) {
+    let mut kept: Vec<Node<'_>> = Vec::with_capacity(nodes.len());
+    for mut node in std::mem::take(nodes) {
+        let Some(spec) = find(&node.name.text, parent) else {
+            diags.push(unknown(&node, parent));
+            continue;
+        };
+        if spec.once
+            && let Some(first) = kept.iter().find(|other| other.name.text == node.name.text)
+        {
+            diags.push(twice(&node, first));
+            continue;
+        }
+        let sound = entries(&mut node, spec, diags);
+        if spec.name != "use" {
+            conform(&mut node.children, spec.name, diags);
+        }
+        if sound {
+            kept.push(node);
+        }
+    }
+    *nodes = kept;
+}
+
+/// The finding about a second node of which there may be one.
+pub fn twice(node: &Node<'_>, first: &Node<'_>) -> Diag {
+    let message = format!("`{}` is declared twice", node.name.text);
+    Diag::new("schema/too-many", node.span, message)
+        .here("again here")
+        .label(first.span, "first declared here")
+        .help("delete one of them")
+}
+
+fn unknown(node: &Node<'_>, parent: &str) -> Diag {
+    let name = &node.name.text;
+    let homes = NODES.iter().find(|spec| spec.name == *name).map(|spec| spec.within);
+    let here = if parent.is_empty() { "here".to_owned() } else { format!("in `{parent}`") };
+    let diag = Diag::new("schema/unknown-node", node.name.span, format!("unknown node `{name}` {here}"));
+    match homes {
+        Some(homes) => {
+            let shown: Vec<String> = homes
+                .iter()
+                .filter(|home| **home != "config")
+                .map(|home| if home.is_empty() { "the file itself".into() } else { format!("`{home}`") })
+                .collect();
+            diag.help(format!("`{name}` stands in {}", shown.join(" or ")))
+        }
+        None => diag.suggest(name, NODES.iter().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name)),
+    }
+}
+
+/// Arguments and properties; false where a required one is missing or wrong, so that the node is dropped.
+fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
+    let mut sound = required(node, spec, diags);
+    let mut position = 0;
+    node.entries.retain(|entry| {
+        let slot = match &entry.name {
+            Some(name) => spec.props.iter().find(|slot| slot.name == name.text),
+            None => {
+                position += 1;
+                spec.args.get(position - 1).or(spec.more.as_ref())
+            }
+        };
+        let Some(slot) = slot else {
+            diags.push(leftover(entry, spec));
+            return false;
+        };
+        let fits = value(entry, slot, diags);
+        sound &= fits || !slot.required;
+        fits
+    });
+    sound
+}
+
+fn required(node: &Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
+    const ORDINALS: &[&str] = &["first", "second", "third"];
+    let given = node.args().count();
+    let missing_arg = spec.args.iter().enumerate().skip(given).find(|(_, slot)| slot.required);
+    let place = |at: usize| format!("as its {} argument", ORDINALS.get(at).unwrap_or(&"next"));
+    let missing_prop = spec.props.iter().find(|slot| slot.required && node.prop(slot.name).is_none());
+    let missing = missing_arg
+        .map(|(at, slot)| (format!("{} {}", slot.name, place(at)), slot))
+        .or(missing_prop.map(|slot| (format!("{}=", slot.name), slot)));
+    let Some((what, slot)) = missing else { return true };
+    let (name, article) = (spec.name, if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" });
+    let diag = Diag::new("schema/missing", node.span, format!("`{name}` needs {article} {what}"));
+    diags.push(diag.here(slot.doc).help(format!("for example: {}", spec.example)));
+    false
+}
+
+fn leftover(entry: &Entry<'_>, spec: &NodeSpec) -> Diag {
+    match &entry.name {
+        Some(name) => Diag::new("schema/unknown-property", name.span, format!("unknown property `{}` of `{}`", name.text, spec.name))
+            .suggest(&name.text, spec.props.iter().map(|slot| slot.name)),
+        None => {
+            let count = spec.args.len();
+            let message = format!("`{}` takes {count} argument{}", spec.name, if count == 1 { "" } else { "s" });
+            Diag::new("schema/too-many", entry.span, message)
+                .here("one too many")
+                .help(format!("for example: {}", spec.example))
+        }
+    }
+}
+
+fn value(entry: &Entry<'_>, slot: &Slot, diags: &mut Diags) -> bool {
+    if let Some(note) = &entry.note
+        && slot.kind != super::Type::Any
+        && !matches!(&*note.text, "force" | "default")
+    {
+        let diag = Diag::new("schema/type", note.span, format!("unknown mark `({})` before `{}`", note.text, slot.name));
+        diags.push(diag.help("a value may be marked (force) or (default)"));
+        return false;
+    }
+    if !slot.kind.fits(entry) {
+        let message = format!("`{}` wants {}, found {}", slot.name, slot.kind.wants(), entry.value.kind());
+        diags.push(Diag::new("schema/type", entry.value_span, message).help(slot.doc));
+        return false;
+    }
+    if let Some(bound) = slot.kind.range_error(entry) {
+        let shown = entry.text().map_or_else(|| entry.int().unwrap_or_default().to_string(), str::to_owned);
+        diags.push(Diag::new("schema/range", entry.value_span, format!("`{}` is {shown}; {bound}", slot.name)).help(slot.doc));
+        return false;
+    }
+    true
+}

@@ -1,0 +1,97 @@
+//! The DHCP service: datagrams in batches, one durable commit a batch, then the replies.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use tracing::{debug, error};
+
+use super::udp::{Arrival, Socket};
+use super::{Error, Running, Shared, note, now};
+use crate::answer::dhcp::{Destination, Request, answer};
+use crate::event::Event;
+
+/// The largest request that we read, in bytes: an Ethernet frame.
+const REQUEST_BYTES_MAX: usize = 1500;
+/// How many waiting requests share one commit; more would delay the first.
+const BATCH_MAX: usize = 64;
+const CLIENT_PORT: u16 = 68;
+const SERVER_PORT: u16 = 67;
+
+pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Running, Error> {
+    // Requests are broadcast, and a socket bound to one address does not hear them.
+    let rehearsal = shared.options.port_offset > 0;
+    let address = if rehearsal { address } else { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) };
+    let socket = Socket::bind(address).map_err(|error| Error::bind("DHCP", "UDP", address, error))?;
+    let service = Dhcp { socket, shared: shared.clone(), rehearsal };
+    Ok(Box::pin(async move { service.run().await }))
+}
+
+struct Dhcp {
+    socket: Socket,
+    shared: Arc<Shared>,
+    /// With a port offset replies go to the datagram's source port, and the interface says nothing.
+    rehearsal: bool,
+}
+
+impl Dhcp {
+    async fn run(self) {
+        let mut buffer = [0; REQUEST_BYTES_MAX];
+        loop {
+            let mut replies = Vec::new();
+            let mut events = Vec::new();
+            match self.socket.receive(&mut buffer).await {
+                Ok(arrival) => self.one(&buffer, arrival, &mut replies, &mut events),
+                Err(error) => debug!("DHCP: {error}"),
+            }
+            while events.len() < BATCH_MAX {
+                match self.socket.try_receive(&mut buffer) {
+                    Ok(arrival) => self.one(&buffer, arrival, &mut replies, &mut events),
+                    Err(_) => break,
+                }
+            }
+            // A lease that was acknowledged is on the disk first.
+            if let Err(error) = self.shared.leases.commit(&events) {
+                error!("{}; no reply was sent: clients will ask again", super::chain(&error));
+                continue;
+            }
+            events.iter().for_each(note);
+            for (bytes, to, arrival) in replies {
+                if let Err(error) = self.socket.send(&bytes, to, &arrival).await {
+                    debug!("DHCP to {to}: {error}");
+                }
+            }
+        }
+    }
+
+    fn one(&self, buffer: &[u8], arrival: Arrival, replies: &mut Vec<(Vec<u8>, SocketAddrV4, Arrival)>, events: &mut Vec<Event>) {
+        let bound = self.shared.options.bind.filter(|_| !self.rehearsal);
+        if bound.is_some_and(|bound| bound != arrival.local) {
+            return;
+        }
+        let world = self.shared.world();
+        let request = Request {
+            packet: buffer.get(..arrival.len).unwrap_or_default(),
+            local: (!self.rehearsal).then_some(arrival.local),
+            now: now(),
+            http_port: self.shared.http_port(),
+        };
+        let answer = self.shared.leases.with(|leases| {
+            let answer = answer(&request, &world.tables, leases);
+            answer.events.iter().for_each(|event| leases.apply(event));
+            answer
+        });
+        events.extend(answer.events);
+        if let Some((bytes, to)) = answer.reply {
+            replies.push((bytes, self.target(to, &arrival), arrival));
+        }
+    }
+
+    fn target(&self, to: Destination, arrival: &Arrival) -> SocketAddrV4 {
+        match to {
+            _ if self.rehearsal => arrival.peer,
+            Destination::Relay(relay) => SocketAddrV4::new(relay, SERVER_PORT),
+            Destination::Client(client) => SocketAddrV4::new(client, CLIENT_PORT),
+            Destination::Broadcast => SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT),
+        }
+    }
+}

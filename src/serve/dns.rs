@@ -1,0 +1,117 @@
+//! The DNS service: UDP and TCP (RFC 7766), our zones by authority, the rest by forwarding.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::forward::Forwarder;
+use super::udp::{Arrival, Socket};
+use super::{Error, Running, Shared};
+use crate::answer::dns::{Answer, Request, answer};
+
+/// The largest question over UDP that we read, in bytes.
+const QUESTION_BYTES_MAX: usize = 4096;
+/// How many TCP connections are open at once, and how long one may be idle.
+const CONNECTIONS_MAX: usize = 256;
+const IDLE: Duration = Duration::from_secs(10);
+
+pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Running, Error> {
+    let udp = Socket::bind(address).map_err(|error| Error::bind("DNS", "UDP", address, error))?;
+    let failed = |error| Error::bind("DNS", "TCP", address, error);
+    let tcp = std::net::TcpListener::bind(address).map_err(failed)?;
+    tcp.set_nonblocking(true).map_err(failed)?;
+    let tcp = TcpListener::from_std(tcp).map_err(failed)?;
+    let service = Arc::new(Dns { shared: shared.clone(), forwarder: Forwarder::default() });
+    let udp = Arc::new(udp);
+    Ok(Box::pin(async move {
+        tokio::join!(service.clone().datagrams(udp), service.connections(tcp));
+    }))
+}
+
+struct Dns {
+    shared: Arc<Shared>,
+    forwarder: Forwarder,
+}
+
+impl Dns {
+    async fn datagrams(self: Arc<Self>, socket: Arc<Socket>) {
+        let mut buffer = [0; QUESTION_BYTES_MAX];
+        loop {
+            let arrival = match socket.receive(&mut buffer).await {
+                Ok(arrival) => arrival,
+                Err(error) => {
+                    debug!("DNS: {error}");
+                    continue;
+                }
+            };
+            let packet = buffer.get(..arrival.len).unwrap_or_default();
+            let world = self.shared.world();
+            let request = Request { packet, peer: *arrival.peer.ip(), over_tcp: false };
+            match answer(&request, &world.tables, &world.zones) {
+                Answer::Reply(reply) => reply_to(&socket, &reply, &arrival).await,
+                Answer::Silence => {}
+                Answer::Forward => {
+                    let (service, socket, packet) = (self.clone(), socket.clone(), packet.to_vec());
+                    tokio::task::spawn_local(async move {
+                        let reply = service.forwarder.ask(&packet, &world.tables.forwards, false).await;
+                        reply_to(&socket, &reply, &arrival).await;
+                    });
+                }
+            }
+        }
+    }
+
+    async fn connections(self: Arc<Self>, listener: TcpListener) {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let IpAddr::V4(peer) = peer.ip() else { continue };
+                    let service = self.clone();
+                    tokio::task::spawn_local(async move {
+                        if let Err(error) = service.conversation(stream, peer).await {
+                            debug!("DNS to {peer}: {error}");
+                        }
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    warn!("DNS: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// Questions one after the other, each behind its length.
+    async fn conversation(&self, mut stream: TcpStream, peer: Ipv4Addr) -> std::io::Result<()> {
+        loop {
+            let length = timeout(IDLE, stream.read_u16()).await??;
+            let mut packet = vec![0; usize::from(length)];
+            timeout(IDLE, stream.read_exact(&mut packet)).await??;
+            let world = self.shared.world();
+            let request = Request { packet: &packet, peer, over_tcp: true };
+            let reply = match answer(&request, &world.tables, &world.zones) {
+                Answer::Reply(reply) => reply,
+                Answer::Silence => return Ok(()),
+                Answer::Forward => self.forwarder.ask(&packet, &world.tables.forwards, true).await,
+            };
+            let length = u16::try_from(reply.len()).map_err(std::io::Error::other)?;
+            let whole = [&length.to_be_bytes()[..], &reply].concat();
+            timeout(IDLE, stream.write_all(&whole)).await??;
+        }
+    }
+}
+
+async fn reply_to(socket: &Socket, reply: &[u8], arrival: &Arrival) {
+    if let Err(error) = socket.send(reply, arrival.peer, arrival).await {
+        debug!("DNS to {}: {error}", arrival.peer);
+    }
+}

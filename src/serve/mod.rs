@@ -1,0 +1,257 @@
+//! Sockets, timers and limits round the pure answers.
+//!
+//! ```text
+//!  generation ──verify──► World (tables, zones) ◄── SIGHUP swaps it, no packet is lost
+//!                            │
+//!  socket ─► request ─► answer(…) ─► events ─► state on disk ─► reply
+//! ```
+//! **Invariant:** no decision is taken here. A generation that does not verify is not served, and the
+//! last good one stays. The compiler's rooms are never named.
+//!
+//! To add a service: a pure `answer/x`, a file here with `start`, and a line in [`SERVICES`].
+
+mod dhcp;
+mod dns;
+mod files;
+mod forward;
+mod http;
+mod state;
+mod tftp;
+mod udp;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::answer::dns::{ZoneError, Zones};
+use crate::event::Event;
+use crate::out::table::{TableError, Tables};
+use crate::store;
+
+/// One listener.
+pub struct Service {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// Before any offset.
+    pub port: u16,
+    start: fn(&Arc<Shared>, SocketAddrV4) -> Result<Running, Error>,
+}
+
+/// A service that has its sockets, and runs when polled.
+type Running = Pin<Box<dyn Future<Output = ()>>>;
+
+/// All services. DHCP comes first: a port that is taken is most often its.
+pub const SERVICES: &[Service] = &[
+    Service { name: "DHCP", about: "addresses, and the first program to load", port: 67, start: dhcp::start },
+    Service { name: "TFTP", about: "loaders, menus, kernels", port: 69, start: tftp::start },
+    Service { name: "DNS", about: "our zones; other names by forwarding", port: 53, start: dns::start },
+    Service { name: "HTTP", about: "iPXE scripts, kernels, everything in the assets", port: 80, start: http::start },
+];
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub out: PathBuf,
+    pub state: PathBuf,
+    pub bind: Option<Ipv4Addr>,
+    /// Added to every port; more than 0 is a rehearsal on loopback, without root.
+    pub port_offset: u16,
+    /// Whom to become once the ports are bound.
+    pub user: Option<String>,
+}
+
+impl Options {
+    fn address(&self) -> Ipv4Addr {
+        self.bind.unwrap_or(if self.port_offset > 0 { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+    #[error("{service} cannot have {protocol} {address}: {hint}")]
+    Bind { service: &'static str, protocol: &'static str, address: SocketAddrV4, hint: &'static str, source: io::Error },
+    #[error("cannot {step} {path}")]
+    State { step: &'static str, path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("there is no user `{0}` on this machine: create it, or give another --user")]
+    User(String),
+    #[error("port offset {0} is too large: HTTP's port 80 and DHCP's 67 must stay below 65,536")]
+    Offset(u16),
+    #[error("cannot {0}")]
+    System(&'static str, #[source] io::Error),
+}
+
+impl Error {
+    fn bind(service: &'static str, protocol: &'static str, address: SocketAddrV4, source: io::Error) -> Error {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => "another program has it (`ss -lnptu` shows which); stop that, or bind one address with --bind IP",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need root; to try without, add --port-offset 10000",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have the address (`ip address` shows its own)",
+            _ => "the system refuses it",
+        };
+        Error::Bind { service, protocol, address, hint, source }
+    }
+}
+
+/// What services answer from: one verified generation.
+struct World {
+    generation: String,
+    tables: Tables,
+    zones: Zones,
+}
+
+/// What all services share.
+struct Shared {
+    options: Options,
+    world: RwLock<Arc<World>>,
+    leases: state::LeaseStore,
+}
+
+impl Shared {
+    /// The generation of this moment; a request keeps the one with which it began.
+    fn world(&self) -> Arc<World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn http_port(&self) -> u16 {
+        80 + self.options.port_offset
+    }
+
+    /// Loads the folder again; what does not verify changes nothing.
+    fn reload(&self) {
+        match load(&self.options) {
+            Ok(world) => {
+                info!(generation = short(&world.generation), "now serving");
+                *self.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
+            }
+            Err(error) => error!("{}; still serving the last good generation", chain(&error)),
+        }
+    }
+}
+
+fn load(options: &Options) -> Result<World, Error> {
+    let generation = store::open(&options.out)?;
+    let tables = Tables::read(&generation.files)?;
+    let serials: BTreeMap<String, u32> = state::serials(&options.state, &tables.zones)?;
+    let zones = Zones::load(&tables, &serials)?;
+    Ok(World { generation: generation.manifest.generation, tables, zones })
+}
+
+/// Binds everything, says so, and serves until SIGINT or SIGTERM.
+pub fn run(options: Options) -> Result<(), Error> {
+    if options.port_offset > u16::MAX - 80 {
+        return Err(Error::Offset(options.port_offset));
+    }
+    let world = load(&options)?;
+    let leases = state::LeaseStore::open(&options.state, now())?;
+    let generation = world.generation.clone();
+    let shared = Arc::new(Shared { options, world: RwLock::new(Arc::new(world)), leases });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::System("start", error))?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let mut running = Vec::new();
+        for service in SERVICES {
+            let address = SocketAddrV4::new(shared.options.address(), service.port + shared.options.port_offset);
+            running.push((service.start)(&shared, address)?);
+            info!("{} on {address}: {}", service.name, service.about);
+        }
+        drop_privileges(&shared.options)?;
+        warn_foreign_servers(&shared.world().tables, &shared.options);
+        info!(generation = short(&generation), "serving {}", shared.options.out.display());
+        let services = running.into_iter().map(tokio::task::spawn_local);
+        let services: Vec<_> = services.collect();
+        signals(&shared).await?;
+        services.iter().for_each(tokio::task::JoinHandle::abort);
+        info!("stopped");
+        Ok(())
+    })
+}
+
+/// SIGHUP loads again; SIGINT and SIGTERM end it.
+async fn signals(shared: &Arc<Shared>) -> Result<(), Error> {
+    let listen = |kind| signal(kind).map_err(|error| Error::System("listen to signals", error));
+    let (mut hangup, mut interrupt, mut terminate) =
+        (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => shared.reload(),
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+}
+
+/// After the ports are bound, root is not needed any more.
+fn drop_privileges(options: &Options) -> Result<(), Error> {
+    use nix::unistd::{Uid, User, chown, setgid, setgroups, setuid};
+    let Some(name) = &options.user else { return Ok(()) };
+    let user = User::from_name(name).ok().flatten().ok_or_else(|| Error::User(name.clone()))?;
+    if user.uid == Uid::effective() {
+        return Ok(());
+    }
+    let failed = |step| move |errno: nix::Error| Error::System(step, errno.into());
+    for path in state::paths(&options.state) {
+        chown(&path, Some(user.uid), Some(user.gid)).map_err(failed("give the state folder to the user"))?;
+    }
+    setgroups(&[user.gid]).map_err(failed("drop the groups of root"))?;
+    setgid(user.gid).map_err(failed("change the group"))?;
+    setuid(user.uid).map_err(failed("change the user"))?;
+    info!("running as {name}");
+    Ok(())
+}
+
+/// A `server=` that is not ours sends clients elsewhere; said once, for it may be meant.
+fn warn_foreign_servers(tables: &Tables, options: &Options) {
+    if options.port_offset > 0 {
+        return;
+    }
+    let own: Vec<Ipv4Addr> = nix::ifaddrs::getifaddrs()
+        .into_iter()
+        .flatten()
+        .filter_map(|interface| interface.address?.as_sockaddr_in().map(nix::sys::socket::SockaddrIn::ip))
+        .collect();
+    for network in &tables.networks {
+        match network.server {
+            Some(server) if !own.contains(&server) => warn!("network {}: server={server} is no address of this machine", network.network),
+            None if !own.iter().any(|address| network.contains(*address)) => info!("network {}: this machine has no address in it", network.network),
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn short(generation: &str) -> &str {
+    generation.get(..12).unwrap_or(generation)
+}
+
+/// An event as a line of the log; names from the wire come escaped, as JSON.
+fn note(event: &Event) {
+    info!("{}", crate::out::table::json(event));
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,76 @@
+//! UDP with the interface: where a datagram came in, and where it goes out.
+//!
+//! A broadcast reply must leave by the interface of its request, and a TFTP answer must come from the
+//! address that was asked: both need IP_PKTINFO.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket as StdSocket};
+use std::os::fd::AsRawFd;
+
+use nix::libc::{in_addr, in_pktinfo};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+/// A UDP socket that knows interfaces.
+pub(super) struct Socket(UdpSocket);
+
+/// How a datagram came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) len: usize,
+    pub(super) peer: SocketAddrV4,
+    /// Our own address on that interface.
+    pub(super) local: Ipv4Addr,
+    interface: i32,
+}
+
+impl Socket {
+    pub(super) fn bind(address: SocketAddrV4) -> io::Result<Socket> {
+        let socket = StdSocket::bind(address)?;
+        socket.set_nonblocking(true)?;
+        socket.set_broadcast(true)?;
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        UdpSocket::from_std(socket).map(Socket)
+    }
+
+    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+        self.0.async_io(Interest::READABLE, || read(self.0.as_raw_fd(), buffer)).await
+    }
+
+    /// A datagram that is waiting already.
+    pub(super) fn try_receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+        self.0.try_io(Interest::READABLE, || read(self.0.as_raw_fd(), buffer))
+    }
+
+    /// Back through the interface where `arrival` came in, from the address that it was sent to.
+    pub(super) async fn send(&self, bytes: &[u8], to: SocketAddrV4, arrival: &Arrival) -> io::Result<()> {
+        let source = in_addr { s_addr: u32::from(arrival.local).to_be() };
+        let info = in_pktinfo { ipi_ifindex: arrival.interface, ipi_spec_dst: source, ipi_addr: in_addr { s_addr: 0 } };
+        let to = SockaddrIn::from(to);
+        let write = || {
+            sendmsg(self.0.as_raw_fd(), &[IoSlice::new(bytes)], &[ControlMessage::Ipv4PacketInfo(&info)], MsgFlags::empty(), Some(&to))
+                .map_err(io::Error::from)
+        };
+        self.0.async_io(Interest::WRITABLE, write).await.map(drop)
+    }
+}
+
+fn read(fd: i32, buffer: &mut [u8]) -> io::Result<Arrival> {
+    let mut control = nix::cmsg_space!(in_pktinfo);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
+    let info = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(info),
+        _ => None,
+    });
+    let (Some(peer), Some(info)) = (message.address, info) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a datagram without address"));
+    };
+    Ok(Arrival {
+        len: message.bytes,
+        peer: SocketAddrV4::new(peer.ip(), peer.port()),
+        local: Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr)),
+        interface: info.ipi_ifindex,
+    })
+}

@@ -1,0 +1,201 @@
+//! The texts that we were given: names, bytes, and positions in them.
+//!
+//! `store` reads the files that a site names and hands them over as [`Inputs`]; from here on nobody
+//! opens a file. **Invariant:** no path in here is ever resolved against a disk.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Diag, Diags};
+
+/// What `store` gives: path below the site folder (with `/`) → bytes, sorted.
+pub type Inputs = BTreeMap<String, Vec<u8>>;
+
+/// The largest KDL file we read, in bytes; 100,000 hosts are about 6 MB.
+pub const FILE_BYTES_MAX: usize = 128 << 20;
+
+/// Which of the [`Sources`] a [`Span`] lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// A range of bytes in one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    pub file: FileId,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub fn new(file: FileId, start: usize, end: usize) -> Self {
+        let cut = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Span { file, start: cut(start), end: cut(end) }
+    }
+
+    /// From the start of this one to the end of the other.
+    pub fn to(self, other: Span) -> Span {
+        Span { end: other.end.max(self.end), ..self }
+    }
+
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// One text and its name.
+#[derive(Debug)]
+pub struct Source {
+    pub name: String,
+    pub text: String,
+    /// Byte offsets of the line starts, so that a line is found by bisection.
+    line_starts: Vec<u32>,
+}
+
+/// A place as people count: lines and columns from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Source {
+    pub fn new(name: String, text: String) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect();
+        Source { name, text, line_starts }
+    }
+
+    pub fn place(&self, offset: usize) -> Place {
+        let offset = offset.min(self.text.len());
+        let line = self.line_starts.partition_point(|start| *start as usize <= offset).max(1);
+        let start = self.line_starts.get(line - 1).map_or(0, |start| *start as usize);
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
+        Place { line, column }
+    }
+}
+
+/// All texts of a site, sorted by name: the same folder gives the same ids.
+#[derive(Debug, Default)]
+pub struct Sources {
+    list: Vec<Source>,
+}
+
+impl Sources {
+    /// Takes every input as text; one that is not UTF-8 is cut before the first bad byte, and said.
+    pub fn from_inputs(inputs: Inputs, diags: &mut Diags) -> Self {
+        let mut sources = Sources::default();
+        for (name, bytes) in inputs {
+            let file = FileId(sources.list.len() as u32);
+            let (text, broken_at) = match String::from_utf8(bytes) {
+                Ok(text) => (text, None),
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let mut bytes = error.into_bytes();
+                    bytes.truncate(at);
+                    (String::from_utf8_lossy(&bytes).into_owned(), Some(at))
+                }
+            };
+            if let Some(at) = broken_at {
+                let diag = Diag::new("syntax/encoding", Span::new(file, at, at), format!("byte {at} is not UTF-8"));
+                diags.push(diag.help(format!("save `{name}` as UTF-8 text; is it a text file at all?")));
+            }
+            sources.list.push(Source::new(name, text));
+        }
+        sources
+    }
+
+    pub fn get(&self, id: FileId) -> Option<&Source> {
+        self.list.get(id.0 as usize)
+    }
+
+    pub fn find(&self, name: &str) -> Option<FileId> {
+        self.list.binary_search_by(|source| source.name.as_str().cmp(name)).ok().map(|at| FileId(at as u32))
+    }
+
+    pub fn text(&self, id: FileId) -> &str {
+        self.get(id).map_or("", |source| &source.text)
+    }
+
+    pub fn name(&self, id: FileId) -> &str {
+        self.get(id).map_or("?", |source| &source.name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        self.list.iter().enumerate().map(|(at, source)| (FileId(at as u32), source))
+    }
+
+    /// `site.kdl:12`, as editors understand it.
+    pub fn describe(&self, span: Span) -> String {
+        let line = self.get(span.file).map_or(0, |source| source.place(span.start as usize).line);
+        format!("{}:{line}", self.name(span.file))
+    }
+}
+
+/// Does `path` match `pattern`, where `*` and `?` stand for anything but a slash?
+///
+/// Greedy with one step back, so linear in practice and never worse than quadratic.
+pub fn glob_matches(pattern: &str, path: &str) -> bool {
+    let (pattern, path): (Vec<char>, Vec<char>) = (pattern.chars().collect(), path.chars().collect());
+    let (mut p, mut s) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = path.get(s) {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, s));
+                p += 1;
+            }
+            Some('?') if *c != '/' => (p, s) = (p + 1, s + 1),
+            Some(x) if x == c => (p, s) = (p + 1, s + 1),
+            _ => match star {
+                Some((at, from)) if path.get(from) != Some(&'/') => {
+                    star = Some((at, from + 1));
+                    (p, s) = (at + 1, from + 1);
+                }
+                _ => return false,
+            },
+        }
+    }
+    pattern.get(p..).unwrap_or_default().iter().all(|c| *c == '*')
+}
+
+/// The path that `import "TARGET"` means, or `None` where it would leave the site folder.
+///
+/// Paths are relative to the site folder, wherever the `import` stands, so moving a line between
+/// files changes nothing.
+pub fn import_path(target: &str) -> Option<String> {
+    let inside = !target.starts_with('/') && !target.contains('\\') && !target.split('/').any(|part| part == "..");
+    let parts: Vec<&str> = target.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    (inside && !parts.is_empty()).then(|| parts.join("/"))
+}
+
+/// Where module `name` may lie, the first that exists wins.
+pub fn module_paths(name: &str) -> [String; 2] {
+    [format!("modules/{name}.kdl"), format!("modules/{name}/module.kdl")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_stay_within_a_folder() {
+        assert!(glob_matches("hosts/*.kdl", "hosts/a.kdl"));
+        assert!(!glob_matches("hosts/*.kdl", "hosts/b/a.kdl"));
+        assert!(glob_matches("h*/?.kdl", "hosts/a.kdl"));
+        assert!(!glob_matches("a*b*c", "a/b/c"));
+        assert!(glob_matches("a*b*c", "aXbYbZc"));
+    }
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("x".into(), "ž é\nab".into());
+        assert_eq!(source.place(3), Place { line: 1, column: 3 });
+        assert_eq!(source.place(source.text.len()), Place { line: 2, column: 3 });
+    }
+
+    #[test]
+    fn imports_stay_in_the_site() {
+        assert_eq!(import_path("./hosts//a.kdl").as_deref(), Some("hosts/a.kdl"));
+        assert_eq!(import_path("../x"), None);
+        assert_eq!(import_path("/etc/passwd"), None);
+    }
+}

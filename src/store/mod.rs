@@ -1,0 +1,205 @@
+//! Disks: sources in, `out/` out, generations opened and verified.
+//!
+//! [`read_site`] follows the literal `import` and `use` lines and hands the compiler a sorted map;
+//! [`out`] writes a tree whole or not at all; [`generation`] opens one and refuses what was tampered
+//! with; [`assets`] opens pinned files beneath their folder. **Invariant:** nothing here decides what a
+//! site means.
+
+pub mod assets;
+mod generation;
+pub mod out;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::diag::Diags;
+use crate::model::Lock;
+use crate::source::{FILE_BYTES_MAX, FileId, Inputs, glob_matches, import_path, module_paths};
+use crate::syntax::parse;
+
+pub use generation::{Generation, open, read_folder};
+
+/// How many files a site may have.
+const FILES_MAX: usize = 100_000;
+
+/// What the disk refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no {path}: run this in the folder of your site.kdl, or give its path")]
+    NoSite { path: PathBuf },
+    #[error("{path} is a folder: give the path of the site file, such as {path}/site.kdl")]
+    Folder { path: PathBuf },
+    #[error("{path} is no regular file")]
+    Special { path: PathBuf },
+    #[error("{path} has {mib} MiB; a source file has at most {max} MiB", max = FILE_BYTES_MAX >> 20)]
+    TooLarge { path: PathBuf, mib: u64 },
+    #[error("the site has more than {FILES_MAX} files")]
+    TooMany,
+    #[error("{path} leads out of the site folder {folder}: copy the file, or link within the folder")]
+    Escape { path: PathBuf, folder: PathBuf },
+    #[error("cannot {step} {path}")]
+    Io { step: &'static str, path: PathBuf, source: io::Error },
+    #[error("{path} is not a folder that pxelator wrote, and it is not empty: choose another --out, or empty it")]
+    Foreign { path: PathBuf },
+    #[error("{path} holds no generation: run `pxelator build` first")]
+    NoGeneration { path: PathBuf },
+    #[error("{path}: {what}; run `pxelator build` again")]
+    Manifest { path: PathBuf, what: String },
+    #[error("{path} is not what was built: {findings}")]
+    Tampered { path: PathBuf, findings: String },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Says which file and which step, so that no bare I/O error is ever shown.
+pub(crate) fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { step, path: path.to_owned(), source }
+}
+
+/// Reads a site: its first file, what that imports and uses, and `assets.lock`.
+///
+/// Gives the texts and the name of the first file among them.
+pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entry = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let bytes = match read_file(path) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Err(Error::NoSite { path: path.to_owned() }),
+        other => other?,
+    };
+    let real = folder.canonicalize().map_err(failed("open", folder))?;
+    let mut reader = Reader { folder: folder.to_owned(), real, inputs: BTreeMap::from([(entry.clone(), bytes)]), listings: BTreeMap::new() };
+    reader.follow(&entry)?;
+    reader.add(Lock::FILE)?;
+    Ok((reader.inputs, entry))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let meta = std::fs::metadata(path).map_err(failed("read", path))?;
+    if meta.is_dir() {
+        return Err(Error::Folder { path: path.to_owned() });
+    }
+    if !meta.is_file() {
+        return Err(Error::Special { path: path.to_owned() });
+    }
+    if meta.len() > FILE_BYTES_MAX as u64 {
+        return Err(Error::TooLarge { path: path.to_owned(), mib: meta.len() >> 20 });
+    }
+    std::fs::read(path).map_err(failed("read", path))
+}
+
+struct Reader {
+    folder: PathBuf,
+    /// The same with links resolved: no file may lie outside of it.
+    real: PathBuf,
+    inputs: Inputs,
+    /// Folder below the site folder → names in it.
+    listings: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Reader {
+    /// Reads what a file names, and what that names.
+    fn follow(&mut self, first: &str) -> Result<()> {
+        let mut waiting = vec![first.to_owned()];
+        while let Some(name) = waiting.pop() {
+            let wanted = self.inputs.get(&name).map(|bytes| wanted(bytes)).unwrap_or_default();
+            for target in wanted {
+                let paths = match target {
+                    Target::Import(pattern) => self.matching(&pattern)?,
+                    Target::Module(name) => {
+                        // All modules are known by name, so that a misspelt one can be suggested.
+                        self.matching("modules/*.kdl")?;
+                        module_paths(&name).to_vec()
+                    }
+                };
+                for path in paths {
+                    if self.add(&path)? {
+                        waiting.push(path);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a file if it exists and is new.
+    fn add(&mut self, name: &str) -> Result<bool> {
+        let path = self.folder.join(name);
+        if self.inputs.contains_key(name) {
+            return Ok(false);
+        }
+        let real = match path.canonicalize() {
+            Ok(real) => real,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(false),
+            Err(error) => return Err(failed("open", &path)(error)),
+        };
+        if !real.starts_with(&self.real) {
+            return Err(Error::Escape { path, folder: self.folder.clone() });
+        }
+        if self.inputs.len() >= FILES_MAX {
+            return Err(Error::TooMany);
+        }
+        self.inputs.insert(name.to_owned(), read_file(&path)?);
+        Ok(true)
+    }
+
+    /// The files that a pattern matches; only folders that it names are listed.
+    fn matching(&mut self, pattern: &str) -> Result<Vec<String>> {
+        let Some(path) = import_path(pattern) else { return Ok(Vec::new()) }; // the compiler says so
+        if !path.contains(['*', '?']) {
+            return Ok(vec![path]);
+        }
+        let mut prefixes = vec![String::new()];
+        for part in path.split('/') {
+            let mut next = Vec::new();
+            for prefix in prefixes {
+                let full = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+                if part.contains(['*', '?']) {
+                    next.extend(self.list(&prefix)?.iter().filter(|name| glob_matches(part, name)).map(|name| full(name)));
+                } else {
+                    next.push(full(part));
+                }
+            }
+            prefixes = next;
+        }
+        prefixes.retain(|path| path.ends_with(".kdl"));
+        Ok(prefixes)
+    }
+
+    fn list(&mut self, below: &str) -> Result<BTreeSet<String>> {
+        if let Some(names) = self.listings.get(below) {
+            return Ok(names.clone());
+        }
+        let folder = self.folder.join(below);
+        let names = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => BTreeSet::new(),
+            Err(error) => return Err(failed("list", &folder)(error)),
+        };
+        self.listings.insert(below.to_owned(), names);
+        Ok(self.listings.get(below).cloned().unwrap_or_default())
+    }
+}
+
+/// What a file names besides itself.
+enum Target {
+    Import(String),
+    Module(String),
+}
+
+/// The literal `import` and `use` lines of a text, those in a module's `config` too.
+fn wanted(bytes: &[u8]) -> Vec<Target> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
+    // Most files of a large site are hosts: they need no second reading.
+    if !text.contains("import") && !text.contains("use") {
+        return Vec::new();
+    }
+    let nodes = parse(text, FileId(0), &mut Diags::default());
+    let inner = nodes.iter().filter(|node| node.name.text == "module").flat_map(|module| module.named("config")).flat_map(|config| &config.children);
+    let targets = nodes.iter().chain(inner).filter_map(|node| match &*node.name.text {
+        "import" => node.title().map(|title| Target::Import(title.to_owned())),
+        "use" => node.title().map(|title| Target::Module(title.to_owned())),
+        _ => None,
+    });
+    targets.collect()
+}

@@ -1,0 +1,98 @@
+//! Writes `out/` whole or not at all: a new folder beside it, and one exchange of names.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::{Error, Result, failed, read_folder};
+use crate::out::{MANIFEST, Manifest, Tree};
+
+/// Writes the tree. Gives false where the folder holds it already.
+pub fn write(folder: &Path, tree: &Tree, manifest: &Manifest) -> Result<bool> {
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|| "out".into());
+    if is_current(folder, manifest) {
+        return Ok(false);
+    }
+    refuse_foreign(folder)?;
+    fs::create_dir_all(parent).map_err(failed("make", parent))?;
+    clear_leftovers(parent, &name);
+    let fresh = parent.join(format!(".{name}.building-{}", std::process::id()));
+    let written = fill(&fresh, tree, manifest).and_then(|()| exchange(&fresh, folder));
+    if fresh.exists() {
+        // The old tree after an exchange, or an unfinished new one.
+        fs::remove_dir_all(&fresh).map_err(failed("remove", &fresh))?;
+    }
+    written.map(|()| true)
+}
+
+/// Does the folder hold exactly this generation?
+pub fn is_current(folder: &Path, manifest: &Manifest) -> bool {
+    read_folder(folder).is_ok_and(|(found, _, findings)| found == *manifest && findings.is_clean())
+}
+
+/// A folder that we did not write is nobody's to throw away.
+fn refuse_foreign(folder: &Path) -> Result<()> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("open", folder)(error)),
+        Ok(mut entries) => {
+            let ours = folder.join(MANIFEST).is_file() || entries.next().is_none();
+            if ours { Ok(()) } else { Err(Error::Foreign { path: folder.to_owned() }) }
+        }
+    }
+}
+
+/// Folders of builds that were killed.
+fn clear_leftovers(parent: &Path, name: &str) {
+    let prefix = format!(".{name}.building-");
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let file_name = entry.file_name().to_string_lossy().into_owned();
+        let dead = file_name.strip_prefix(&prefix).is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        if dead {
+            let _best_effort = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn fill(fresh: &Path, tree: &Tree, manifest: &Manifest) -> Result<()> {
+    fs::create_dir(fresh).map_err(failed("make", fresh))?;
+    for (path, artifact) in tree.files() {
+        let path = fresh.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed("make", parent))?;
+        }
+        write_synced(&path, artifact.bytes())?;
+    }
+    write_synced(&fresh.join(MANIFEST), manifest.text().as_bytes())
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create(path).map_err(failed("write", path))?;
+    file.write_all(bytes).map_err(failed("write", path))?;
+    file.sync_data().map_err(failed("write", path))
+}
+
+/// One system call: there is no moment without a whole tree. Where the file system cannot exchange
+/// names, the old tree steps aside first.
+fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        fs::rename(fresh, folder).map_err(failed("rename", fresh))?;
+    } else if renameat_with(CWD, fresh, CWD, folder, RenameFlags::EXCHANGE).is_err() {
+        let old: PathBuf = fresh.with_extension("old");
+        fs::rename(folder, &old).map_err(failed("rename", folder))?;
+        fs::rename(fresh, folder).map_err(failed("rename", fresh))?;
+        fs::remove_dir_all(&old).map_err(failed("remove", &old))?;
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("write", parent))
+}
+
+/// Replaces one file: the new text beside it, then its name.
+pub fn replace_file(path: &Path, text: &str) -> Result<()> {
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    write_synced(&fresh, text.as_bytes())?;
+    fs::rename(&fresh, path).map_err(failed("rename", &fresh))
+}
