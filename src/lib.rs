@@ -37,13 +37,13 @@ macro_rules! pure {
 pure! { source diag syntax schema eval model check out emit event answer simulate }
 
 #[cfg(feature = "runtime")]
-pub mod store;
-#[cfg(feature = "runtime")]
-pub mod serve;
+pub mod cli;
 #[cfg(feature = "runtime")]
 pub mod lab;
 #[cfg(feature = "runtime")]
-pub mod cli;
+pub mod serve;
+#[cfg(feature = "runtime")]
+pub mod store;
 
 use std::collections::BTreeSet;
 

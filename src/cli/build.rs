@@ -12,7 +12,9 @@ use crate::store;
 
 /// Compile a site into out/
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator build\n  pxelator build --check    # in CI: is out/ what the site says?\n  pxelator build --assets   # also hash the files on this machine")]
+#[command(
+    after_help = "Examples:\n  pxelator build\n  pxelator build --check    # in CI: is out/ what the site says?\n  pxelator build --assets   # also hash the files on this machine"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     site: SiteArgs,
@@ -57,8 +59,11 @@ fn check_out(out: &Path, manifest: &Manifest) -> Outcome {
         Err(error) => print(&format!("{error}\n")),
         Ok((_, files, _)) => {
             let findings = manifest.verify(&files);
-            let list = |what: &str, paths: &[String]| paths.iter().map(|path| format!("{what} {shown}/{path}\n")).collect::<String>();
-            print(&(list("differs:", &findings.changed) + &list("missing:", &findings.lost) + &list("left over:", &findings.added)));
+            let list =
+                |what: &str, paths: &[String]| paths.iter().map(|path| format!("{what} {shown}/{path}\n")).collect::<String>();
+            print(
+                &(list("differs:", &findings.changed) + &list("missing:", &findings.lost) + &list("left over:", &findings.added)),
+            );
         }
     }
     eprintln!("{shown} is not what the site says: run `pxelator build` and commit it");

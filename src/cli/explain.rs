@@ -21,6 +21,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         print(page);
         return Ok(Outcome::Good);
     }
-    let hint = nearest(code, CODES.iter().map(|code| code.name)).map_or("`pxelator explain` lists them all".to_owned(), |near| format!("did you mean `{near}`?"));
+    let hint = nearest(code, CODES.iter().map(|code| code.name))
+        .map_or("`pxelator explain` lists them all".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(format!("no finding has the code `{code}`; {hint}").into())
 }

@@ -43,7 +43,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         }
     }
     if !missing.is_empty() {
-        eprintln!("error: {} names files that {} does not give:\n  {}", args.site.site.display(), root.display(), missing.join("\n  "));
+        eprintln!(
+            "error: {} names files that {} does not give:\n  {}",
+            args.site.site.display(),
+            root.display(),
+            missing.join("\n  ")
+        );
         return Ok(Outcome::Errors);
     }
     let path = args.site.site.parent().unwrap_or(Path::new("")).join(Lock::FILE);

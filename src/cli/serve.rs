@@ -13,7 +13,9 @@ use crate::serve::{Options, run as serve};
 /// Verifies out/ first, and serves nothing else. SIGHUP loads it again; one that does not verify is
 /// refused, and the last good one stays.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator serve --out out --state /var/lib/pxelator\n  pxelator serve --port-offset 10000 --state /tmp/px   # on loopback, without root:\n                                                       # DHCP 10067, TFTP 10069, DNS 10053, HTTP 10080")]
+#[command(
+    after_help = "Examples:\n  pxelator serve --out out --state /var/lib/pxelator\n  pxelator serve --port-offset 10000 --state /tmp/px   # on loopback, without root:\n                                                       # DHCP 10067, TFTP 10069, DNS 10053, HTTP 10080"
+)]
 pub(super) struct Args {
     /// The folder that was built
     #[arg(long, default_value = "out", value_name = "DIR")]
@@ -21,6 +23,9 @@ pub(super) struct Args {
     /// Where leases and serials are kept
     #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
     state: PathBuf,
+    /// Where the assets lie, if not where the site says
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
     /// Serve on this address of the machine alone
     #[arg(long, value_name = "IP")]
     bind: Option<Ipv4Addr>,
@@ -39,6 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     serve(Options {
         out: args.out.clone(),
         state: args.state.clone(),
+        assets: args.assets.clone(),
         bind: args.bind,
         port_offset: args.port_offset,
         user: args.user.clone(),

@@ -59,6 +59,7 @@ fn mac(who: &str, tables: &Tables) -> Result<String, Failure> {
         return Ok(row.mac.clone());
     }
     let known = tables.hosts.values().map(|row| row.host.as_str());
-    let hint = crate::diag::nearest(who, known).map_or("give a host of the site that has a MAC, or a MAC".to_owned(), |near| format!("did you mean `{near}`?"));
+    let hint = crate::diag::nearest(who, known)
+        .map_or("give a host of the site that has a MAC, or a MAC".to_owned(), |near| format!("did you mean `{near}`?"));
     Err(format!("no host `{who}`; {hint}").into())
 }

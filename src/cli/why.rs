@@ -29,7 +29,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         return Ok(Outcome::Errors);
     }
     let (file, line) = match args.place.rsplit_once(':') {
-        Some((file, line)) => (file, Some(line.parse::<usize>().map_err(|_| format!("`{line}` is no line number: write FILE:LINE"))?)),
+        Some((file, line)) => {
+            (file, Some(line.parse::<usize>().map_err(|_| format!("`{line}` is no line number: write FILE:LINE"))?))
+        }
         None => (args.place.as_str(), None),
     };
     let below = Path::new(file).strip_prefix(&args.out).unwrap_or(Path::new(file)).to_string_lossy().into_owned();
@@ -38,7 +40,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     };
     let on_disk = std::fs::read(args.out.join(&below)).unwrap_or_default();
     if on_disk != artifact.bytes() {
-        eprintln!("note: {} is not what the site says now; this tells of what a build would write", args.out.join(&below).display());
+        eprintln!(
+            "note: {} is not what the site says now; this tells of what a build would write",
+            args.out.join(&below).display()
+        );
     }
     let count = artifact.line_count();
     match line {

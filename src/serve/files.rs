@@ -31,7 +31,9 @@ impl Reader {
     /// Opens it; an asset whose size is not the pinned one is not what was reviewed.
     pub(super) async fn open(content: Content) -> io::Result<Reader> {
         let row = match content {
-            Content::Bytes(bytes) => return Ok(Reader { source: Source::Bytes, size: bytes.len() as u64, piece: bytes, from: 0 }),
+            Content::Bytes(bytes) => {
+                return Ok(Reader { source: Source::Bytes, size: bytes.len() as u64, piece: bytes, from: 0 });
+            }
             Content::Asset(row) => row,
         };
         let size = row.size;

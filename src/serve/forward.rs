@@ -39,9 +39,7 @@ impl Forwarder {
     pub(super) async fn ask(&self, question: &[u8], forwarders: &[Ipv4Addr], over_tcp: bool) -> Vec<u8> {
         let Ok(_permit) = self.permits.try_acquire() else { return failure(question) };
         for forwarder in forwarders {
-            let asked = async {
-                if over_tcp { by_tcp(question, *forwarder).await } else { by_udp(question, *forwarder).await }
-            };
+            let asked = async { if over_tcp { by_tcp(question, *forwarder).await } else { by_udp(question, *forwarder).await } };
             match timeout(PATIENCE, asked).await {
                 Ok(Ok(reply)) => return reply,
                 Ok(Err(error)) => debug!("forwarder {forwarder}: {error}"),

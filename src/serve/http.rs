@@ -74,7 +74,11 @@ async fn connection(stream: TcpStream, peer: Ipv4Addr, shared: Arc<Shared>) {
     }
 }
 
-async fn respond(request: hyper::Request<Incoming>, peer: Ipv4Addr, shared: &Shared) -> Result<hyper::Response<Body>, Infallible> {
+async fn respond(
+    request: hyper::Request<Incoming>,
+    peer: Ipv4Addr,
+    shared: &Shared,
+) -> Result<hyper::Response<Body>, Infallible> {
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let answer = answer(
@@ -95,7 +99,9 @@ async fn respond(request: hyper::Request<Incoming>, peer: Ipv4Addr, shared: &Sha
     }
     let body = match answer.body {
         None => Ok(empty()),
-        Some((Content::Bytes(bytes), range)) => Ok(whole(bytes.get(range.start as usize..range.end as usize).unwrap_or_default())),
+        Some((Content::Bytes(bytes), range)) => {
+            Ok(whole(bytes.get(range.start as usize..range.end as usize).unwrap_or_default()))
+        }
         Some((content, range)) => Reader::open(content).await.map(|reader| pieces(reader, range)),
     };
     let made = body.map_err(|error| {

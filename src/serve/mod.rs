@@ -61,6 +61,8 @@ pub const SERVICES: &[Service] = &[
 pub struct Options {
     pub out: PathBuf,
     pub state: PathBuf,
+    /// Where the assets lie, if not where the site says.
+    pub assets: Option<PathBuf>,
     pub bind: Option<Ipv4Addr>,
     /// Added to every port; more than 0 is a rehearsal on loopback, without root.
     pub port_offset: u16,
@@ -97,7 +99,9 @@ pub enum Error {
 impl Error {
     fn bind(service: &'static str, protocol: &'static str, address: SocketAddrV4, source: io::Error) -> Error {
         let hint = match source.kind() {
-            io::ErrorKind::AddrInUse => "another program has it (`ss -lnptu` shows which); stop that, or bind one address with --bind IP",
+            io::ErrorKind::AddrInUse => {
+                "another program has it (`ss -lnptu` shows which); stop that, or bind one address with --bind IP"
+            }
             io::ErrorKind::PermissionDenied => "ports below 1024 need root; to try without, add --port-offset 10000",
             io::ErrorKind::AddrNotAvailable => "this machine does not have the address (`ip address` shows its own)",
             _ => "the system refuses it",
@@ -144,7 +148,10 @@ impl Shared {
 
 fn load(options: &Options) -> Result<World, Error> {
     let generation = store::open(&options.out)?;
-    let tables = Tables::read(&generation.files)?;
+    let mut tables = Tables::read(&generation.files)?;
+    if let Some(folder) = &options.assets {
+        tables.assets.values_mut().for_each(|row| row.root = folder.to_string_lossy().into_owned());
+    }
     let serials: BTreeMap<String, u32> = state::serials(&options.state, &tables.zones)?;
     let zones = Zones::load(&tables, &serials)?;
     Ok(World { generation: generation.manifest.generation, tables, zones })
@@ -159,7 +166,8 @@ pub fn run(options: Options) -> Result<(), Error> {
     let leases = state::LeaseStore::open(&options.state, now())?;
     let generation = world.generation.clone();
     let shared = Arc::new(Shared { options, world: RwLock::new(Arc::new(world)), leases });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::System("start", error))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::System("start", error))?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let mut running = Vec::new();
         for service in SERVICES {
@@ -224,8 +232,12 @@ fn warn_foreign_servers(tables: &Tables, options: &Options) {
         .collect();
     for network in &tables.networks {
         match network.server {
-            Some(server) if !own.contains(&server) => warn!("network {}: server={server} is no address of this machine", network.network),
-            None if !own.iter().any(|address| network.contains(*address)) => info!("network {}: this machine has no address in it", network.network),
+            Some(server) if !own.contains(&server) => {
+                warn!("network {}: server={server} is no address of this machine", network.network)
+            }
+            None if !own.iter().any(|address| network.contains(*address)) => {
+                info!("network {}: this machine has no address in it", network.network)
+            }
             Some(_) | None => {}
         }
     }

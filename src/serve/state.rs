@@ -57,7 +57,9 @@ impl LeaseStore {
         let database = Database::create(&path).map_err(failed("open (is another pxelator serving?)", &path))?;
         let store = LeaseStore { leases: Mutex::default(), database, path };
         let rows = store.read().map_err(failed("read", &store.path))?;
-        store.with(|leases| rows.iter().filter(|(_, row)| row.until > now).for_each(|(address, row)| leases.apply(&event(*address, row))));
+        store.with(|leases| {
+            rows.iter().filter(|(_, row)| row.until > now).for_each(|(address, row)| leases.apply(&event(*address, row)))
+        });
         Ok(store)
     }
 

@@ -15,9 +15,9 @@ use tracing::{debug, warn};
 use super::files::Reader;
 use super::udp::{Arrival, Socket};
 use super::{Error, Running, Shared, note};
+use crate::answer::Content;
 use crate::answer::tftp::transfer::{Step, Transfer, data_head};
 use crate::answer::tftp::{Answer, Code, Options, answer, error};
-use crate::answer::Content;
 
 /// How many transfers run at once; a classroom that starts together is 50.
 const TRANSFERS_MAX: usize = 1024;

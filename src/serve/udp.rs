@@ -49,8 +49,14 @@ impl Socket {
         let info = in_pktinfo { ipi_ifindex: arrival.interface, ipi_spec_dst: source, ipi_addr: in_addr { s_addr: 0 } };
         let to = SockaddrIn::from(to);
         let write = || {
-            sendmsg(self.0.as_raw_fd(), &[IoSlice::new(bytes)], &[ControlMessage::Ipv4PacketInfo(&info)], MsgFlags::empty(), Some(&to))
-                .map_err(io::Error::from)
+            sendmsg(
+                self.0.as_raw_fd(),
+                &[IoSlice::new(bytes)],
+                &[ControlMessage::Ipv4PacketInfo(&info)],
+                MsgFlags::empty(),
+                Some(&to),
+            )
+            .map_err(io::Error::from)
         };
         self.0.async_io(Interest::WRITABLE, write).await.map(drop)
     }

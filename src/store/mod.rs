@@ -64,11 +64,14 @@ pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entry = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = match read_file(path) {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Err(Error::NoSite { path: path.to_owned() }),
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::NoSite { path: path.to_owned() });
+        }
         other => other?,
     };
     let real = folder.canonicalize().map_err(failed("open", folder))?;
-    let mut reader = Reader { folder: folder.to_owned(), real, inputs: BTreeMap::from([(entry.clone(), bytes)]), listings: BTreeMap::new() };
+    let mut reader =
+        Reader { folder: folder.to_owned(), real, inputs: BTreeMap::from([(entry.clone(), bytes)]), listings: BTreeMap::new() };
     reader.follow(&entry)?;
     reader.add(Lock::FILE)?;
     Ok((reader.inputs, entry))
@@ -195,7 +198,11 @@ fn wanted(bytes: &[u8]) -> Vec<Target> {
         return Vec::new();
     }
     let nodes = parse(text, FileId(0), &mut Diags::default());
-    let inner = nodes.iter().filter(|node| node.name.text == "module").flat_map(|module| module.named("config")).flat_map(|config| &config.children);
+    let inner = nodes
+        .iter()
+        .filter(|node| node.name.text == "module")
+        .flat_map(|module| module.named("config"))
+        .flat_map(|config| &config.children);
     let targets = nodes.iter().chain(inner).filter_map(|node| match &*node.name.text {
         "import" => node.title().map(|title| Target::Import(title.to_owned())),
         "use" => node.title().map(|title| Target::Module(title.to_owned())),

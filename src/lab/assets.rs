@@ -1,0 +1,177 @@
+//! The lab's own kernel, guest and loaders, in a cache with a lock of their own.
+//!
+//! They come from the distribution's packages and move on with them, so they never touch the site's
+//! assets.lock or its out/.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::{Error, Result, call, call_in, failed};
+use crate::model::Lock;
+use crate::store;
+
+/// The package that depends on the newest kernel for virtual machines.
+const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
+/// Drivers that the guest needs; virtio_pci is a module and no dependency of virtio_net.
+const MODULES: &[&str] = &["virtio_pci", "virtio_net"];
+/// What the guest's scripts call.
+const APPLETS: &[&str] = &[
+    "awk", "cat", "echo", "hostname", "insmod", "ip", "mount", "nslookup", "poweroff", "sed", "sh", "sleep", "sync", "tr",
+    "udhcpc", "usleep",
+];
+/// Loaders: where the distribution has them, under the names by which sites know them.
+const LOADERS: &[&str] = &[
+    "/usr/lib/PXELINUX/pxelinux.0",
+    "/usr/lib/PXELINUX/lpxelinux.0",
+    "/usr/lib/syslinux/modules/bios/ldlinux.c32",
+    "/usr/lib/syslinux/modules/bios/libutil.c32",
+    "/usr/lib/syslinux/modules/bios/menu.c32",
+    "/usr/lib/ipxe/snponly.efi",
+    "/usr/lib/ipxe/ipxe.efi",
+    "/usr/lib/ipxe/undionly.kpxe",
+];
+/// The names of the guest's two files in the cache.
+pub(super) const KERNEL: &str = "vmlinuz";
+pub(super) const INITRD: &str = "initrd.img";
+
+const GUEST_INIT: &str = include_str!("guest/init");
+const GUEST_UDHCPC: &str = include_str!("guest/udhcpc.script");
+
+/// Where the lab keeps its assets.
+pub fn cache() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    base.or_else(home).unwrap_or_else(|| "/var/cache".into()).join("pxelator/lab")
+}
+
+/// Is the cache complete, and made by this version of the guest?
+pub fn is_ready(cache: &Path) -> bool {
+    let stamp = fs::read_to_string(cache.join("guest.blake3")).unwrap_or_default();
+    cache.join(Lock::FILE).is_file() && stamp == guest_stamp()
+}
+
+/// Prepares everything; `tell` hears each step.
+pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
+    super::require()?;
+    let work = cache.join("work");
+    fs::create_dir_all(&work).map_err(failed("make", &work))?;
+    let package = kernel_package()?;
+    tell(&format!("kernel: {package}"));
+    let root = unpack(&work, &package)?;
+    let version = only_entry(&root.join("lib/modules"))?;
+    call("depmod", &["-b", &text(&root), &version])?;
+    copy(&root.join(format!("boot/vmlinuz-{version}")), &cache.join(KERNEL))?;
+    tell("guest: busybox and its network driver");
+    build_initrd(&work, &root, &version, &cache.join(INITRD))?;
+    for path in LOADERS.iter().map(Path::new).filter(|path| path.exists()) {
+        let name = path.file_name().unwrap_or_default();
+        copy(path, &cache.join(name))?;
+    }
+    let lock = write_lock(cache)?;
+    fs::write(cache.join("guest.blake3"), guest_stamp()).map_err(failed("write", cache))?;
+    tell(&format!("{} files pinned in {}", lock, cache.join(Lock::FILE).display()));
+    Ok(())
+}
+
+fn guest_stamp() -> String {
+    blake3::hash([GUEST_INIT, GUEST_UDHCPC].concat().as_bytes()).to_hex().to_string()
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).map(drop).map_err(failed("copy", from))
+}
+
+/// The kernel package of today: `linux-image-6.1.0-…-cloud-amd64`.
+fn kernel_package() -> Result<String> {
+    let depends = call("apt-cache", &["depends", KERNEL_PACKAGE])?;
+    let names = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    let name = names.into_iter().find(|name| name.starts_with("linux-image-"));
+    name.map(str::to_owned).ok_or_else(|| Error::Unfit(format!("apt knows no {KERNEL_PACKAGE}: run `apt-get update`")))
+}
+
+/// Downloads and unpacks a package; it is not installed.
+fn unpack(work: &Path, package: &str) -> Result<PathBuf> {
+    let root = work.join(package);
+    if root.join("boot").is_dir() {
+        return Ok(root);
+    }
+    let (download, fresh) = (work.join("download"), work.join("unpacking"));
+    for folder in [&download, &fresh] {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(failed("remove", folder))?;
+        }
+        fs::create_dir_all(folder).map_err(failed("make", folder))?;
+    }
+    // apt's own user may not write below root's home.
+    call_in(&download, "apt-get", &["-o", "APT::Sandbox::User=root", "download", package])?;
+    let file = only_entry(&download)?;
+    call("dpkg", &["-x", &text(&download.join(file)), &text(&fresh)])?;
+    fs::rename(&fresh, &root).map_err(failed("rename", &fresh))?;
+    fs::remove_dir_all(&download).map_err(failed("remove", &download))?;
+    Ok(root)
+}
+
+fn only_entry(folder: &Path) -> Result<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .map_err(failed("list", folder))?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        _ => {
+            Err(Error::Unfit(format!("{} should hold one file; delete the folder and run `pxelator lab init`", folder.display())))
+        }
+    }
+}
+
+/// busybox, drivers in loading order, and two scripts; about 1 MB.
+fn build_initrd(work: &Path, root: &Path, version: &str, to: &Path) -> Result<()> {
+    let tree = work.join("guest");
+    if tree.exists() {
+        fs::remove_dir_all(&tree).map_err(failed("remove", &tree))?;
+    }
+    for folder in ["bin", "modules", "etc", "proc", "sys", "dev"] {
+        fs::create_dir_all(tree.join(folder)).map_err(failed("make", tree.join(folder)))?;
+    }
+    copy(Path::new("/bin/busybox"), &tree.join("bin/busybox"))?;
+    for applet in APPLETS {
+        symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet)))?;
+    }
+    for (name, script) in [("init", GUEST_INIT), ("bin/udhcpc.script", GUEST_UDHCPC)] {
+        let path = tree.join(name);
+        fs::write(&path, script).map_err(failed("write", &path))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(failed("write", &path))?;
+    }
+    let mut order: Vec<String> = Vec::new();
+    for module in MODULES {
+        let depends = call("modprobe", &["-d", &text(root), "-S", version, "--show-depends", module])?;
+        // `builtin NAME` needs no loading.
+        for path in depends.lines().filter_map(|line| line.strip_prefix("insmod ")).map(|path| Path::new(path.trim())) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !order.contains(&name) {
+                copy(path, &tree.join("modules").join(&name))?;
+                order.push(name);
+            }
+        }
+    }
+    let list = tree.join("modules/order");
+    fs::write(&list, order.join("\n") + "\n").map_err(failed("write", &list))?;
+    let pack = format!("set -e; find . | sort | cpio -o -H newc --owner 0:0 --quiet | gzip -1n >'{}'", to.display());
+    call_in(&tree, "sh", &["-c", &pack]).map(drop)
+}
+
+/// Pins what is in the cache; gives the number of files.
+fn write_lock(cache: &Path) -> Result<usize> {
+    let loaders = LOADERS.iter().filter_map(|path| Path::new(path).file_name()?.to_str());
+    let names = [KERNEL, INITRD].into_iter().chain(loaders).filter(|name| cache.join(name).is_file());
+    let pinned =
+        names.map(|name| Ok((name.to_owned(), store::assets::hash(cache, name)?))).collect::<Result<BTreeMap<_, _>>>()?;
+    store::out::replace_file(&cache.join(Lock::FILE), &Lock::text(&pinned))?;
+    Ok(pinned.len())
+}

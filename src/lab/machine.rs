@@ -1,0 +1,72 @@
+//! The programs of a run: QEMU for the machine, our own `serve` for the network.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use super::network::Run;
+use super::{Result, failed};
+
+/// Which firmware the virtual machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS, iPXE's BIOS ROM, pxelinux over TFTP.
+    Bios,
+    /// OVMF, iPXE's UEFI ROM, a script over HTTP.
+    Efi64,
+}
+
+impl Firmware {
+    pub fn name(self) -> &'static str {
+        match self {
+            Firmware::Bios => "bios",
+            Firmware::Efi64 => "efi64",
+        }
+    }
+}
+
+const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE.fd";
+const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS.fd";
+/// UEFI hangs with 128 MiB; more only takes longer to clear.
+const MEMORY_MIB: &str = "256";
+
+/// A program within the namespace that the kernel kills when we die, however we die.
+fn inside(run: &Run, program: &Path) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net=/run/netns/{}", run.namespace));
+    command.args(["--", "setpriv", "--pdeathsig", "KILL", "--"]).arg(program);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // Ctrl-C is for us alone: we tell the others.
+    command.process_group(0);
+    command
+}
+
+/// The machine; its serial line is standard output.
+pub(super) fn qemu(run: &Run, mac: &str, firmware: Firmware) -> Result<Child> {
+    let mut command = inside(run, Path::new("qemu-system-x86_64"));
+    command.args(["-M", "pc,accel=tcg", "-m", MEMORY_MIB, "-display", "none", "-monitor", "none", "-no-reboot", "-nodefaults"]);
+    // A BIOS that finds nothing to boot then ends at once instead of waiting.
+    command.args(["-boot", "reboot-timeout=500", "-serial", "stdio"]);
+    command.args(["-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no"]);
+    command.args(["-device", &format!("virtio-net-pci,netdev=n0,mac={mac},bootindex=1")]);
+    if firmware == Firmware::Efi64 {
+        let vars = run.folder.join("vars.fd");
+        std::fs::copy(OVMF_VARS, &vars).map_err(failed("copy", OVMF_VARS))?;
+        command.args(["-drive", &format!("if=pflash,format=raw,unit=0,readonly=on,file={OVMF_CODE}")]);
+        command.args(["-drive", &format!("if=pflash,format=raw,unit=1,file={}", vars.display())]);
+    }
+    command.spawn().map_err(failed("run", "qemu-system-x86_64"))
+}
+
+/// Our own runtime, as it would run on the boot server; its log is standard error.
+pub(super) fn serve(run: &Run) -> Result<Child> {
+    let program: PathBuf = std::env::current_exe().map_err(failed("find", "pxelator"))?;
+    let mut command = inside(run, &program);
+    command.arg("serve");
+    for (flag, folder) in [("--out", "out"), ("--state", "state"), ("--assets", "assets")] {
+        command.arg(flag).arg(run.folder.join(folder));
+    }
+    command.env("PXELATOR_LOG", "info");
+    command.spawn().map_err(failed("run", program))
+}

@@ -1,0 +1,116 @@
+//! The site as the lab serves it: the same lines, with the lab's assets in place of the site's by name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use super::assets::{INITRD, KERNEL};
+use super::{Error, Result, failed};
+use crate::answer::dns::Zones;
+use crate::diag::Diags;
+use crate::model::{Asset, Lock, Mac};
+use crate::out::Manifest;
+use crate::out::table::{NetworkRow, Tables};
+use crate::source::Sources;
+use crate::{compile, store, wanted_assets};
+
+/// What a lab run serves, and the machine that it boots.
+pub(super) struct LabSite {
+    pub(super) host: Option<String>,
+    pub(super) mac: String,
+    /// The reservation, if the host has one.
+    pub(super) address: Option<Ipv4Addr>,
+    pub(super) network: NetworkRow,
+    pub(super) server: Ipv4Addr,
+}
+
+/// Compiles the site into `run/out` with assets in `run/assets`; `tell` hears each asset that stands in.
+pub(super) fn prepare(site: &Path, who: &str, cache: &Path, run: &Path, tell: &mut dyn FnMut(&str)) -> Result<LabSite> {
+    let (mut inputs, entry) = store::read_site(site)?;
+    let (_, diags, wanted) = wanted_assets(inputs.clone(), &entry);
+    let wanted = wanted.filter(|_| diags.errors() == 0).ok_or(Error::Site)?;
+    let own = pinned(cache)?;
+    let folder = run.join("assets");
+    let mut lock = BTreeMap::new();
+    let loaders = wanted.loaders.iter().map(|name| (*name).to_owned()).filter(|name| is_pinned_in(&inputs, name));
+    for path in wanted.named.into_iter().chain(loaders) {
+        let name = stand_in(&path).ok_or_else(|| unknown(&path))?;
+        let asset: &Asset = own.get(name).ok_or_else(|| unknown(&path))?;
+        place(&cache.join(name), &folder.join(&path))?;
+        tell(&format!("{path}: the lab's {name} in place of the site's"));
+        lock.insert(path, asset.clone());
+    }
+    inputs.insert(Lock::FILE.into(), Lock::text(&lock).into_bytes());
+    let compiled = compile(inputs, &entry);
+    let tree = compiled.tree.ok_or(Error::Site)?;
+    store::out::write(&run.join("out"), &tree, &Manifest::of(&tree))?;
+    let files = store::open(&run.join("out"))?.files;
+    let tables = Tables::read(&files).map_err(|error| Error::Unfit(error.to_string()))?;
+    Zones::load(&tables, &BTreeMap::new()).map_err(|error| Error::Unfit(error.to_string()))?;
+    find(who, &tables)
+}
+
+fn unknown(path: &str) -> Error {
+    Error::Unfit(format!(
+        "the lab has nothing to put in place of `{path}`: it knows files named vmlinuz*, initrd* and the loaders"
+    ))
+}
+
+/// The site's own lock decides which loaders it offers; the lab only changes their bytes.
+fn is_pinned_in(inputs: &crate::source::Inputs, name: &str) -> bool {
+    let only: crate::source::Inputs =
+        inputs.iter().filter(|(path, _)| *path == Lock::FILE).map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+    let mut diags = Diags::default();
+    Lock::read(&Sources::from_inputs(only, &mut diags), &mut diags).get(name).is_some()
+}
+
+fn pinned(cache: &Path) -> Result<BTreeMap<String, Asset>> {
+    let path = cache.join(Lock::FILE);
+    let bytes = fs::read(&path).map_err(failed("read", &path))?;
+    let mut diags = Diags::default();
+    let sources = Sources::from_inputs(BTreeMap::from([(Lock::FILE.to_owned(), bytes)]), &mut diags);
+    Ok(Lock::read(&sources, &mut diags).assets)
+}
+
+/// Which of the lab's files does the work of a site's file, by the last part of its path.
+fn stand_in(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?;
+    match name {
+        _ if name.starts_with("vmlinuz") || name.starts_with("linux") || name.starts_with("bzImage") => Some(KERNEL),
+        _ if name.starts_with("initr") => Some(INITRD),
+        _ => Some(name),
+    }
+}
+
+/// A hard link where it can be, for a copy costs time; both lie beneath their own folder.
+fn place(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).map_err(failed("make", parent))?;
+    }
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).map_err(failed("copy", from))
+}
+
+/// The host or MAC, its network, and the server's address there.
+fn find(who: &str, tables: &Tables) -> Result<LabSite> {
+    let row = tables.hosts.values().find(|row| row.host.eq_ignore_ascii_case(who));
+    let mac = row.map(|row| row.mac.clone()).or_else(|| Mac::parse(who).ok().map(|mac| mac.to_string()));
+    let mac = mac.ok_or_else(|| Error::Host(who.to_owned()))?;
+    let lease = tables.leases.get(&mac);
+    let home = lease.and_then(|lease| tables.network_of(lease.address));
+    let home = home.or_else(|| tables.networks.iter().find(|network| !network.pools.is_empty()));
+    let network = home.ok_or_else(|| Error::Unfit(format!("`{who}` has no address, and no network has a pool")))?.clone();
+    let server = network.server.unwrap_or_else(|| free_address(&network, tables));
+    if lease.is_some_and(|lease| lease.address == server) {
+        return Err(Error::Unfit(format!("`{who}` is the boot server itself: boot one of its clients")));
+    }
+    Ok(LabSite { host: row.map(|row| row.host.clone()), mac, address: lease.map(|lease| lease.address), network, server })
+}
+
+/// Where no `server=` is declared, the lab takes an address that nobody has.
+fn free_address(network: &NetworkRow, tables: &Tables) -> Ipv4Addr {
+    let hosts = u32::from(network.first) + 1..u32::from(network.broadcast());
+    let free =
+        |address: &Ipv4Addr| !tables.reserved.contains_key(address) && !network.pools.iter().any(|pool| pool.contains(*address));
+    hosts.rev().map(Ipv4Addr::from).find(free).unwrap_or(network.first)
+}
