@@ -63,14 +63,21 @@ pub struct Compiled {
 
 /// The whole compiler: texts in, tree out, the site beginning in the file `entry`.
 pub fn compile(inputs: Inputs, entry: &str) -> Compiled {
-    let mut diags = Diags::default();
-    let sources = Sources::from_inputs(inputs, &mut diags);
+    let (sources, mut diags) = read(inputs);
     let config = eval::evaluate(&sources, entry, &mut diags);
     let site = model::lower::lower(&config, &sources, &mut diags);
     let checked = site.and_then(|site| check::check(site, &mut diags));
     let tree = checked.and_then(|checked| emit::emit(&checked, &mut diags));
     diags.sort();
     Compiled { sources, diags, tree }
+}
+
+/// Bytes → texts, and a finding for each that is none.
+fn read(inputs: Inputs) -> (Sources, Diags) {
+    let (sources, broken) = Sources::from_inputs(inputs);
+    let mut diags = Diags::default();
+    broken.into_iter().for_each(|at| diags.push(syntax::not_utf8(at)));
+    (sources, diags)
 }
 
 /// What `pxelator lock` must know: the assets folder, and the files in it that the site names. Loaders
@@ -84,8 +91,7 @@ pub struct Wanted {
 
 /// The assets of a site that may lack its lock; findings of the stages before `check` are given back.
 pub fn wanted_assets(inputs: Inputs, entry: &str) -> (Sources, Diags, Option<Wanted>) {
-    let mut diags = Diags::default();
-    let sources = Sources::from_inputs(inputs, &mut diags);
+    let (sources, mut diags) = read(inputs);
     let config = eval::evaluate(&sources, entry, &mut diags);
     let site = model::lower::lower(&config, &sources, &mut diags);
     let wanted = site.filter(|_| diags.errors() == 0).map(|site| Wanted {

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::diag::{Diag, Diags};
-
 /// What `store` gives: path below the site folder (with `/`) → bytes, sorted.
 pub type Inputs = BTreeMap<String, Vec<u8>>;
 
@@ -80,27 +78,22 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Takes every input as text; one that is not UTF-8 is cut before the first bad byte, and said.
-    pub fn from_inputs(inputs: Inputs, diags: &mut Diags) -> Self {
+    /// Takes every input as text. One that is not UTF-8 is cut before its first bad byte, whose place is
+    /// given back.
+    pub fn from_inputs(inputs: Inputs) -> (Self, Vec<Span>) {
         let mut sources = Sources::default();
+        let mut broken = Vec::new();
         for (name, bytes) in inputs {
-            let file = FileId(sources.list.len() as u32);
-            let (text, broken_at) = match String::from_utf8(bytes) {
-                Ok(text) => (text, None),
-                Err(error) => {
-                    let at = error.utf8_error().valid_up_to();
-                    let mut bytes = error.into_bytes();
-                    bytes.truncate(at);
-                    (String::from_utf8_lossy(&bytes).into_owned(), Some(at))
-                }
-            };
-            if let Some(at) = broken_at {
-                let diag = Diag::new("syntax/encoding", Span::new(file, at, at), format!("byte {at} is not UTF-8"));
-                diags.push(diag.help(format!("save `{name}` as UTF-8 text; is it a text file at all?")));
-            }
+            let text = String::from_utf8(bytes).unwrap_or_else(|error| {
+                let at = error.utf8_error().valid_up_to();
+                broken.push(Span::new(FileId(sources.list.len() as u32), at, at));
+                let mut bytes = error.into_bytes();
+                bytes.truncate(at);
+                String::from_utf8_lossy(&bytes).into_owned()
+            });
             sources.list.push(Source::new(name, text));
         }
-        sources
+        (sources, broken)
     }
 
     pub fn get(&self, id: FileId) -> Option<&Source> {

@@ -17,13 +17,25 @@ pub(super) fn names(site: &Site, diags: &mut Diags) {
         let diag = Diag::new("boot/reserved-name", profile.span, format!("`{}` {why}", profile.name));
         diags.push(diag.help("give the profile another name"));
     }
+    let mut files: BTreeMap<String, &Profile> = BTreeMap::new();
+    for profile in &site.profiles {
+        if let [first, second, ..] = profile.starts.as_slice() {
+            let diag = Diag::new("boot/two-starts", *second, format!("profile `{}` starts two things", profile.name));
+            diags.push(diag.label(*first, "the other one").help("keep one of them"));
+        }
+        if let Some(first) = files.insert(profile.name.to_lowercase(), profile) {
+            let message = format!("profiles `{}` and `{}` make the same label", first.name, profile.name);
+            let diag = Diag::new("boot/label-clash", profile.span, message);
+            diags.push(diag.label(first.span, "the other profile").help("rename one of them"));
+        }
+    }
 }
 
 pub(super) fn menu(site: &Site, diags: &mut Diags) {
     let Some(menu) = &site.menu else { return };
     let mut labels: BTreeMap<String, &At<String>> = BTreeMap::new();
     for entry in &menu.entries {
-        if entry.value != LOCAL && site.profile(&entry.value).is_none() {
+        if entry.value != LOCAL && site.profile(&entry.value).is_none() && !diags.is_lost(&entry.value) {
             let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
             let diag = Diag::new("boot/unknown-entry", entry.span, format!("menu entry `{}` is no profile", entry.value));
             diags.push(diag.suggest(&entry.value, known));
@@ -31,7 +43,10 @@ pub(super) fn menu(site: &Site, diags: &mut Diags) {
         // pxelinux does not tell capital from small letters in labels.
         match labels.get(&entry.value.to_lowercase()) {
             Some(first) => {
-                let message = format!("entries `{}` and `{}` make the same label", first.value, entry.value);
+                let message = match first.value == entry.value {
+                    true => format!("entry `{}` stands in the menu twice", entry.value),
+                    false => format!("entries `{}` and `{}` make the same label", first.value, entry.value),
+                };
                 let diag = Diag::new("boot/label-clash", entry.span, message);
                 diags.push(diag.label(first.span, "the other entry").help("rename or delete one of them"));
             }
@@ -40,6 +55,7 @@ pub(super) fn menu(site: &Site, diags: &mut Diags) {
     }
     let Some(span) = menu.origins.first().copied() else { return };
     match &menu.default {
+        None if diags.is_lost("menu.default") => {}
         None => {
             let name = menu.entries.first().map_or(LOCAL, |entry| &entry.value);
             diags.push(Diag::new("boot/no-default", span, "menu has no default").help(format!("write: menu default={name} {{ … }}")));
@@ -58,7 +74,8 @@ pub(super) fn assets(site: &Site, diags: &mut Diags) {
     for path in written.into_values() {
         let text = &path.value;
         if text.starts_with('/') || text.split('/').any(|part| matches!(part, ".." | "." | "")) || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            let diag = Diag::new("boot/path-escape", path.span, format!("`{}` leaves the boot root, or is no plain path", text.escape_debug()));
+            let why = if text.split('/').any(|part| part == "..") || text.starts_with('/') { "leaves the boot root" } else { "is no plain path" };
+            let diag = Diag::new("boot/path-escape", path.span, format!("`{}` {why}", text.escape_debug()));
             diags.push(diag.help("write a path below the assets folder, such as \"debian-12/vmlinuz\", without spaces"));
             continue;
         }
@@ -67,14 +84,17 @@ pub(super) fn assets(site: &Site, diags: &mut Diags) {
                 let diag = Diag::new("boot/asset-missing", path.span, format!("`{text}` is not in assets.lock; run `pxelator lock`"));
                 diags.push(match crate::diag::nearest(text, site.lock.assets.keys().map(String::as_str)) {
                     Some(near) => diag.help(format!("did you mean `{near}`?")),
-                    None if site.assets.is_none() => diag.help("tell where assets lie: assets \"/srv/boot\""),
                     None => diag.help("copy the file into the assets folder, then run `pxelator lock`"),
                 });
+            }
+            Some(_) if site.assets.is_none() => {
+                let diag = Diag::new("boot/asset-missing", path.span, format!("nothing says where `{text}` lies"));
+                diags.push(diag.help("add the folder on the boot server: assets \"/srv/boot\""));
             }
             Some(asset) if asset.size > TFTP_BYTES_MAX => {
                 let message = format!("{} MB over TFTP is more than 65,535 of the loader's blocks (pxelinux asks for 1,408 bytes); use HTTP", asset.size / 1_000_000);
                 let diag = Diag::new("boot/tftp-size", path.span, message);
-                diags.push(diag.help("add lpxelinux.0 to the assets: it loads over HTTP; or boot such machines by UEFI"));
+                diags.push(diag.help("boot such machines by UEFI, which loads over HTTP; or let a small initrd fetch the rest"));
             }
             Some(_) => {}
         }
@@ -84,14 +104,11 @@ pub(super) fn assets(site: &Site, diags: &mut Diags) {
 pub(super) fn cmdlines(site: &Site, diags: &mut Diags) {
     for profile in &site.profiles {
         no_newline(&profile.label, "label", diags);
+        no_expansion(&profile.label, diags);
         let Some(Start::Linux { cmdline, kernel, .. }) = &profile.start else { continue };
         for word in cmdline {
             no_newline(word, "command line", diags);
-            if word.value.contains("${") || matches!(word.value.as_str(), "&&" | "||") {
-                let message = format!("iPXE would read `{}` as its own syntax", word.value);
-                let diag = Diag::new("boot/loader-syntax", word.span, message);
-                diags.push(diag.help("iPXE has no escape for `${`, `&&` and `||`; pass the value in another way"));
-            }
+            no_expansion(word, diags);
         }
         let bytes: usize = cmdline.iter().map(|word| word.value.len() + 1).sum();
         if bytes > CMDLINE_BYTES_MAX + 1 {
@@ -99,6 +116,14 @@ pub(super) fn cmdlines(site: &Site, diags: &mut Diags) {
             let message = format!("command line of `{}` is {} bytes; x86 keeps {CMDLINE_BYTES_MAX}", profile.name, bytes - 1);
             diags.push(Diag::new("boot/cmdline-long", span, message).help("move values into a file that the system fetches"));
         }
+    }
+}
+
+fn no_expansion(text: &At<String>, diags: &mut Diags) {
+    if text.value.contains("${") || text.value.split(' ').any(|word| matches!(word, "&&" | "||")) {
+        let message = format!("iPXE would read `{}` as its own syntax", text.value);
+        let diag = Diag::new("boot/loader-syntax", text.span, message);
+        diags.push(diag.help("pass the value in another way: iPXE has no escape for `${`, `&&` and `||`"));
     }
 }
 

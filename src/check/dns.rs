@@ -14,10 +14,11 @@ pub(super) fn names(site: &Site, diags: &mut Diags) {
     }
     for record in &site.records {
         length(&record.name, record.span, diags);
-        if !site.domain.contains(&record.name) {
+        if !site.domain.contains(&record.name) && !diags.is_lost("site.domain") {
             let message = format!("`{}` is not in zone {}", record.name, site.domain);
             let diag = Diag::new("dns/outside-zone", record.span, message);
-            diags.push(diag.help(format!("a name with dots is complete; for a name below ours write `{}.{}`", record.name, site.domain)));
+            let first = record.name.as_str().split('.').next().unwrap_or_default();
+            diags.push(diag.help(format!("write `{first}` for {first}.{}: a name with dots is complete", site.domain)));
         }
         if let RecordData::Txt(texts) = &record.data
             && let Some(long) = texts.iter().find(|text| text.len() > 255)
@@ -81,19 +82,25 @@ fn same_data(a: &RecordData, b: &RecordData) -> bool {
 fn cname_alone(site: &Site, name: &Domain, records: &[&Record], host: Option<Span>, diags: &mut Diags) {
     let Some(cname) = records.iter().find(|record| matches!(record.data, RecordData::Cname(_))) else { return };
     let other = records.iter().find(|record| !same_data(&record.data, &cname.data));
+    if let Some(second) = other.filter(|other| matches!(other.data, RecordData::Cname(_))) {
+        let diag = Diag::new("dns/cname-and-other", second.span, format!("`{name}` has two CNAME records"));
+        diags.push(diag.label(cname.span, "the other record").help("keep one of them: an alias stands for one name"));
+        return;
+    }
     let other = other.map(|record| (record.data.kind(), record.span)).or(host.map(|span| ("A", span)));
     let other = other.or((*name == site.domain).then_some(("SOA", site.span)));
     if let Some((kind, span)) = other {
         let message = format!("`{name}` has a CNAME and {} {kind} record", if kind == "A" || kind == "SOA" { "an" } else { "a" });
         let diag = Diag::new("dns/cname-and-other", cname.span, message);
-        diags.push(diag.label(span, "the other record").help("a name with a CNAME has nothing else (RFC 1034 §3.6.2)"));
+        diags.push(diag.label(span, "the other record").help("delete one of them: a name with a CNAME has nothing else (RFC 1034 §3.6.2)"));
     }
 }
 
 /// Every alias leads to an address of ours, or out of the domain.
 pub(super) fn aliases(site: &Site, diags: &mut Diags) {
     let hosts = host_names(site);
-    let records: BTreeSet<&Domain> = site.records.iter().map(|record| &record.name).collect();
+    let leads = |record: &&Record| !matches!(record.data, RecordData::Txt(_));
+    let records: BTreeSet<&Domain> = site.records.iter().filter(leads).map(|record| &record.name).collect();
     let cnames: BTreeMap<&Domain, (&At<Domain>, Span)> = site.records.iter().filter_map(|record| match &record.data {
         RecordData::Cname(to) => Some((&record.name, (to, record.span))),
         RecordData::A(_) | RecordData::Txt(_) => None,
@@ -101,18 +108,24 @@ pub(super) fn aliases(site: &Site, diags: &mut Diags) {
     let mut looped: BTreeSet<&Domain> = BTreeSet::new();
     for (name, (to, _)) in &cnames {
         let known = hosts.contains_key(&to.value) || records.contains(&to.value);
-        if site.domain.contains(&to.value) && !known {
+        let found = relative(&to.value, &site.domain);
+        if site.domain.contains(&to.value) && !known && !diags.is_lost(found) {
             let diag = Diag::new("dns/target-missing", to.span, format!("CNAME target `{}` has no address", to.value));
-            let short = |name: &Domain| name.as_str().strip_suffix(site.domain.as_str()).map(|name| name.trim_end_matches('.').to_owned());
-            let names: Vec<String> = hosts.keys().chain(records.iter().copied()).filter_map(short).collect();
-            let found = short(&to.value).unwrap_or_default();
-            diags.push(match nearest(&found, names.iter().map(String::as_str)) {
+            let names = hosts.keys().chain(records.iter().copied()).map(|name| relative(name, &site.domain));
+            let declared = site.hosts.iter().any(|host| host.name.as_str() == found);
+            diags.push(match nearest(found, names) {
+                _ if declared => diag.help(format!("give host `{found}` an address")),
                 Some(near) => diag.help(format!("did you mean `{near}`?")),
                 None => diag.help("declare a host of this name, or write a complete name with dots"),
             });
         }
         cname_loop(name, &cnames, &mut looped, diags);
     }
+}
+
+/// A name as people write it in the site: without the domain.
+fn relative<'a>(name: &'a Domain, domain: &Domain) -> &'a str {
+    name.as_str().strip_suffix(domain.as_str()).map_or(name.as_str(), |name| name.trim_end_matches('.'))
 }
 
 /// Follows an alias; each circle is told once.
@@ -141,9 +154,13 @@ pub(super) fn reverse(site: &Site, diags: &mut Diags) {
     for record in &site.records {
         let RecordData::A(address) = &record.data else { continue };
         let Some(host) = hosts.get(address).filter(|host| site.domain.host(&host.name) != record.name) else { continue };
-        let other = record.name.as_str().split('.').next().unwrap_or_default();
+        let other = Some(relative(&record.name, &site.domain)).filter(|name| !name.is_empty()).unwrap_or("@");
         let message = format!("{address} is `{0}`, but `{other}` points to it too; the PTR says `{0}`", host.name);
         let diag = Diag::new("dns/reverse-mismatch", record.span, message);
-        diags.push(diag.label(host.span, "the host").help(format!("write: cname {other} to={}", host.name)));
+        let help = match other {
+            "@" => "keep it if the domain itself shall lead to the host: a CNAME cannot stand there".to_owned(),
+            other => format!("write: cname \"{other}\" to={}", host.name),
+        };
+        diags.push(diag.label(host.span, "the host").help(help));
     }
 }

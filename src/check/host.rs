@@ -30,9 +30,13 @@ pub(super) fn names(site: &Site, diags: &mut Diags) {
 
 pub(super) fn macs(site: &Site, diags: &mut Diags) {
     let macs = site.hosts.iter().flat_map(|host| host.macs.iter().map(move |mac| (mac.value, mac.span, host)));
-    duplicates(macs, |mac, (first, owner), (again, _)| {
-        let diag = Diag::new("host/duplicate-mac", *again, format!("MAC {mac} is also {}", owner.name));
-        diags.push(diag.here("again here").label(*first, format!("{} has it here", owner.name)).help("read the MAC of one of them again"));
+    duplicates(macs, |mac, (first, owner), (again, other)| {
+        let message = match owner.name == other.name {
+            true => format!("host `{}` has MAC {mac} twice", owner.name),
+            false => format!("MAC {mac} is also {}", owner.name),
+        };
+        let diag = Diag::new("host/duplicate-mac", *again, message);
+        diags.push(diag.here("again here").label(*first, format!("{} has it here", owner.name)).help("read the MACs of both machines again"));
     });
 }
 
@@ -60,6 +64,7 @@ pub(super) fn profiles(site: &Site, diags: &mut Diags) {
     let mut idle: BTreeMap<&str, Span> = BTreeMap::new();
     for name in unique.into_values().filter(|name| name.value != LOCAL) {
         match site.profile(&name.value) {
+            None if diags.is_lost(&name.value) => {}
             None => {
                 let diag = Diag::new("host/unknown-profile", name.span, format!("profile `{}` is not declared", name.value));
                 let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
@@ -80,7 +85,7 @@ pub(super) fn profiles(site: &Site, diags: &mut Diags) {
         }
     }
     for (name, used) in idle {
-        let Some(profile) = site.profile(name) else { continue };
+        let Some(profile) = site.profile(name).filter(|_| !diags.is_lost(name)) else { continue };
         let diag = Diag::new("boot/no-start", profile.span, format!("profile `{name}` is used, but starts nothing"));
         diags.push(diag.label(used, "used here").help("give it a `kernel`, a `chain`, or `local`"));
     }

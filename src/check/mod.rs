@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["host/duplicate-mac"], about: "a MAC is one host", run: host::macs },
     Check { codes: &["host/duplicate-address"], about: "an address is one host", run: host::addresses },
     Check { codes: &["host/unknown-profile", "boot/no-start"], about: "every profile that is named exists and starts something", run: host::profiles },
-    Check { codes: &["boot/reserved-name"], about: "`local` and `default` are not taken", run: boot::names },
+    Check { codes: &["boot/reserved-name", "boot/two-starts"], about: "a profile has a name of its own and starts one thing", run: boot::names },
     Check { codes: &["boot/no-default", "boot/default-not-entry", "boot/unknown-entry", "boot/label-clash"], about: "the menu offers what exists", run: boot::menu },
     Check { codes: &["boot/path-escape", "boot/asset-missing", "boot/tftp-size"], about: "assets lie below their folder, are pinned, and fit their way", run: boot::assets },
     Check { codes: &["boot/newline", "boot/loader-syntax", "boot/cmdline-long"], about: "command lines survive every loader", run: boot::cmdlines },

@@ -100,8 +100,11 @@ pub(super) fn pool_size(site: &Site, diags: &mut Diags) {
     }
     for (index, hosts) in needed {
         let Some(network) = site.networks.get(index) else { continue };
-        let size: u64 = network.pools.iter().map(|pool| pool.size()).sum();
-        if size < hosts {
+        let pools: u64 = network.pools.iter().map(|pool| pool.size()).sum();
+        let taken = site.hosts.iter().filter_map(|host| host.address.as_ref()).map(|at| at.value);
+        let carved = taken.filter(|address| network.pools.iter().any(|pool| pool.contains(*address))).count() as u64;
+        let size = pools.saturating_sub(carved);
+        if size < hosts && !diags.is_lost(&network.name) {
             let span = network.pools.first().map_or(network.subnet_span, |pool| pool.span);
             let (plural, name) = (if hosts == 1 { "" } else { "s" }, &network.name);
             let message = format!("pool of {size} for {hosts} host{plural} without an address in `{name}`");

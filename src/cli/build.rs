@@ -77,6 +77,9 @@ fn check_assets(compiled: &mut Compiled) {
     for (at, row) in rows.filter_map(|(at, line)| Some((at, serde_json::from_slice::<AssetRow>(line).ok()?))) {
         let problem = match store::assets::hash(Path::new(&row.root), &row.path) {
             Ok(found) if found.size == row.size && found.blake3 == row.blake3 => continue,
+            Ok(found) if found.size == row.size => {
+                format!("`{}` differs from assets.lock: the same size, another hash", row.path)
+            }
             Ok(found) => format!("`{}` differs from assets.lock: {} bytes on disk, {} pinned", row.path, found.size, row.size),
             Err(error) => format!("`{}`: {error}", row.path),
         };

@@ -11,7 +11,7 @@ use crate::{store, wanted_assets};
 /// Write assets.lock: size and blake3 of every asset
 ///
 /// Pins the files that profiles name, and these loaders where the assets folder has them:
-/// lpxelinux.0, pxelinux.0 or undionly.kpxe for BIOS (with ldlinux.c32, libutil.c32, menu.c32),
+/// pxelinux.0 or undionly.kpxe for BIOS (with ldlinux.c32, libutil.c32, menu.c32),
 /// snponly.efi or ipxe.efi for UEFI.
 #[derive(clap::Args)]
 #[command(after_help = "Example: pxelator lock --assets /srv/boot && git diff assets.lock")]

@@ -84,7 +84,7 @@ fn to_json(sources: &Sources, diag: &Diag) -> Value {
 /// findings of their own.
 #[derive(Debug)]
 struct Shown<'a> {
-    code: Option<&'a str>,
+    code: Option<String>,
     severity: miette::Severity,
     message: &'a str,
     help: Option<&'a str>,
@@ -116,7 +116,7 @@ impl<'a> Shown<'a> {
             others: Vec::new(),
         };
         Shown {
-            code: Some(diag.code),
+            code: Some(format!("{}: {}", diag.severity.name(), diag.code)),
             severity,
             message: &diag.message,
             help: diag.help.as_deref(),
@@ -137,7 +137,7 @@ impl std::error::Error for Shown<'_> {}
 
 impl Diagnostic for Shown<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.code.map(|code| Box::new(code) as Box<dyn std::fmt::Display>)
+        self.code.as_ref().map(|code| Box::new(code) as Box<dyn std::fmt::Display>)
     }
 
     fn severity(&self) -> Option<miette::Severity> {
@@ -154,11 +154,15 @@ impl Diagnostic for Shown<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let length = self.text.0.map_or(0, |source| source.text.len());
-        Some(Box::new(self.labels.iter().map(move |label| {
+        Some(Box::new(self.labels.iter().enumerate().map(move |(at, label)| {
             let range = label.span.range();
             let start = range.start.min(length);
-            let text = Some(label.text.clone()).filter(|text| !text.is_empty());
-            LabeledSpan::new(text, start, range.end.min(length).saturating_sub(start).min(AROUND_BYTES))
+            let text = Some(label.text.clone()).filter(|text| !text.is_empty() && self.code.is_some());
+            let place = (start, range.end.min(length).saturating_sub(start).min(AROUND_BYTES));
+            match at {
+                0 => LabeledSpan::new_primary_with_span(text, place),
+                _ => LabeledSpan::new_with_span(text, place),
+            }
         })))
     }
 
@@ -187,8 +191,8 @@ impl SourceCode for Excerpt<'_> {
     fn read_span<'a>(
         &'a self,
         span: &SourceSpan,
-        _before: usize,
-        _after: usize,
+        before: usize,
+        _: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let Some(source) = self.0 else { return Err(MietteError::OutOfBounds) };
         let text = source.text.as_str();
@@ -196,7 +200,9 @@ impl SourceCode for Excerpt<'_> {
         let last = text.floor_char_boundary((span.offset() + span.len()).min(text.len()));
         let line_start = text.get(..first).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
         let line_end = text.get(last..).and_then(|after| after.find('\n')).map_or(text.len(), |at| last + at);
-        let start = text.floor_char_boundary(line_start.max(first.saturating_sub(AROUND_BYTES)));
+        // Without context only the place of the label itself is wanted: for the headline.
+        let start =
+            if before == 0 { first } else { text.floor_char_boundary(line_start.max(first.saturating_sub(AROUND_BYTES))) };
         let end = text.floor_char_boundary(line_end.min(last + AROUND_BYTES));
         let place = source.place(start);
         Ok(Box::new(MietteSpanContents::new_named(

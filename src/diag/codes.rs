@@ -87,6 +87,7 @@ pub const CODES: &[Code] = codes! {
     Error "boot/path-escape"
     Error "boot/reserved-name"
     Warning "boot/tftp-size"
+    Error "boot/two-starts"
     Error "boot/unknown-entry"
     Error "dns/bad-name"
     Error "dns/cname-and-other"

@@ -10,6 +10,8 @@
 
 pub mod codes;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::source::Span;
 
 pub use codes::{Severity, explain};
@@ -40,7 +42,7 @@ pub struct Diag {
 impl Diag {
     /// A finding at `span`; its severity is the one that `codes.rs` gives the code.
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
-        let label = Label { span, text: "here".into() };
+        let label = Label { span, text: String::new() };
         Diag { code, severity: codes::severity(code), message: message.into(), labels: vec![label], help: None }
     }
 
@@ -83,6 +85,12 @@ pub struct Diags {
     errors: usize,
     /// Findings beyond [`KEPT_MAX`], counted only.
     dropped: usize,
+    /// Names of things that were declared but are too broken to use.
+    lost: BTreeSet<String>,
+    /// Something unknown is lost: a file, a module, a line without a readable name.
+    lost_unknown: bool,
+    /// Places whose value hangs on something lost.
+    tainted: BTreeSet<Span>,
 }
 
 impl Diags {
@@ -93,6 +101,30 @@ impl Diags {
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// Something called `name` was reported and left out: what hangs on it is not reported again.
+    pub fn lose(&mut self, name: &str) {
+        self.lost.insert(name.to_owned());
+    }
+
+    /// Something was left out, and nobody knows what it would have declared.
+    pub fn lose_unknown(&mut self) {
+        self.lost_unknown = true;
+    }
+
+    /// The value at this place hangs on something lost: no error is reported there.
+    pub fn taint(&mut self, span: Span) {
+        self.tainted.insert(span);
+    }
+
+    /// May `name` be missing only because its declaration is broken?
+    pub fn is_lost(&self, name: &str) -> bool {
+        self.lost_unknown || self.lost.contains(name)
+    }
+
+    pub fn has(&self, code: &str) -> bool {
+        self.list.iter().any(|diag| diag.code == code)
     }
 
     pub fn errors(&self) -> usize {
@@ -119,10 +151,28 @@ impl Diags {
         self.errors = self.total();
     }
 
-    /// In the order of the files, so that the output does not depend on which stage found what.
+    /// In the order of the files, so that the output does not depend on which stage found what. Of two
+    /// errors at the very same place the later stage's is left out: it hangs on the other.
     pub fn sort(&mut self) {
+        let mut first: BTreeMap<Span, &'static str> = BTreeMap::new();
+        for diag in self.list.iter().filter(|diag| diag.severity == Severity::Error) {
+            if let Some(span) = diag.primary() {
+                first.entry(span).or_insert(diag.code);
+            }
+        }
+        let family = |code: &str| code.split('/').next().unwrap_or_default().to_owned();
+        let hangs = |diag: &Diag| {
+            let Some(span) = diag.primary() else { return false };
+            let later = |code: &&str| matches!(family(code).as_str(), "syntax" | "schema" | "eval") && family(code) != family(diag.code);
+            self.tainted.contains(&span) || first.get(&span).is_some_and(|code| later(code))
+        };
+        let follows: Vec<bool> = self.list.iter().map(hangs).collect();
+        let mut follows = follows.into_iter();
+        self.list.retain(|_| !follows.next().unwrap_or(false));
         self.list.sort_by(|a, b| (a.primary(), a.code, &a.message).cmp(&(b.primary(), b.code, &b.message)));
         self.list.dedup();
+        let errors = self.list.iter().filter(|diag| diag.severity == Severity::Error).count();
+        self.errors = errors + self.dropped.min(self.errors);
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! # Description
 //! `dhcp/networks.jsonl` has a row for each network, with its pools; `dhcp/leases.jsonl` a row for each
-//! MAC of a host with an address. Rows are sorted by network and by host name.
+//! MAC of a host with an address, and for a host without MAC one whose `mac` is null: pools keep clear of it. Rows are sorted by network and by host name.
 //!
 //! # Syntax
 //! Reads `network` (`gateway`, `server`, `dns`, `lease`), `pool`, `host`, and the domain of `site`.
@@ -30,8 +30,9 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     }
     for host in &site.hosts {
         let Some((at, network)) = host.address.as_ref().zip(host.network.and_then(|index| site.networks.get(index))) else { continue };
-        for mac in &host.macs {
-            let row = LeaseRow { host: host.name.to_string(), mac: mac.value.to_string(), address: at.value, network: network.name.clone() };
+        let macs = host.macs.iter().map(|mac| Some(mac.value.to_string()));
+        for mac in macs.chain(host.macs.is_empty().then_some(None)) {
+            let row = LeaseRow { host: host.name.to_string(), mac, address: at.value, network: network.name.clone() };
             leases.line(&host.origins, json(&row));
         }
     }

@@ -64,14 +64,18 @@ impl<'s> Walk<'s, '_> {
         let Some(pattern) = entry.text() else { return BTreeSet::new() };
         let Some(path) = import_path(pattern) else {
             let diag = Diag::new("eval/import-escape", entry.value_span, format!("`{pattern}` is outside the site folder"));
-            self.diags.push(diag.help("copy the file below the folder of site.kdl, or link it there"));
+            self.diags.push(diag.help("copy the file below the folder of site.kdl"));
+            self.diags.lose_unknown();
             return BTreeSet::new();
         };
         let kdl = self.sources.iter().filter(|(_, source)| source.name.ends_with(".kdl"));
-        let found: BTreeSet<FileId> = kdl.filter(|(_, source)| glob_matches(&path, &source.name)).map(|(id, _)| id).collect();
+        // A pattern that matches the file in which it stands does not mean it.
+        let own = self.chain.last().copied().filter(|_| path.contains(['*', '?']));
+        let found: BTreeSet<FileId> = kdl.filter(|(_, source)| glob_matches(&path, &source.name)).map(|(id, _)| id).filter(|id| Some(*id) != own).collect();
         if found.is_empty() {
             let diag = Diag::new("eval/import-missing", entry.value_span, format!("no file matches `{pattern}`"));
-            self.diags.push(diag.help("paths begin at the folder of site.kdl, and files end in .kdl"));
+            self.diags.push(diag.help("write a path that begins at the folder of site.kdl and ends in .kdl"));
+            self.diags.lose_unknown();
         }
         found
     }

@@ -128,6 +128,7 @@ fn choose<'s>(merged: &mut Merged<'s>, name: String, mut new: Choice<'s>, path: 
         merged.values.insert(name, new);
         return;
     };
+    old.contested = true;
     if new.priority == old.priority && new.entry.value != old.entry.value {
         let show = |entry: &Entry<'_>| entry.text().map_or_else(|| format!("{:?}", entry.value), str::to_owned);
         let (here, there) = (show(&new.entry), show(&old.entry));
@@ -137,7 +138,6 @@ fn choose<'s>(merged: &mut Merged<'s>, name: String, mut new: Choice<'s>, path: 
         return;
     }
     new.contested = true;
-    old.contested = true;
     if new.priority > old.priority {
         *old = new;
     }
@@ -166,7 +166,10 @@ pub(super) fn inherit<'s>(profiles: BTreeMap<String, Merged<'s>>, diags: &mut Di
     let mut done: BTreeMap<String, Merged<'s>> = BTreeMap::new();
     let mut broken = BTreeSet::new();
     for name in profiles.keys() {
-        let Some(chain) = ancestry(name, &profiles, &mut broken, diags) else { continue };
+        let Some(chain) = ancestry(name, &profiles, &mut broken, diags) else {
+            diags.lose(name);
+            continue;
+        };
         // From the oldest ancestor that is not done yet down to the profile itself.
         for name in chain.into_iter().rev() {
             if done.contains_key(&name) {
@@ -196,7 +199,7 @@ fn ancestry(name: &str, profiles: &BTreeMap<String, Merged<'_>>, broken: &mut BT
         if !profiles.contains_key(&parent) {
             let message = format!("profile `{parent}` is not declared");
             let diag = Diag::new("host/unknown-profile", choice.entry.value_span, message);
-            if !broken.contains(name) && chain.len() == 1 {
+            if !broken.contains(name) && chain.len() == 1 && !diags.is_lost(&parent) {
                 diags.push(diag.suggest(&parent, profiles.keys().map(String::as_str)));
             }
             return Some(chain);

@@ -62,9 +62,9 @@ impl<'s> Workshop<'s, '_> {
             self.diags.push(Diag::new("eval/limit", line.span, message).help("does a module use itself?"));
             return;
         }
-        let Some(module) = self.load(&name, line) else { return };
+        let Some(module) = self.load(&name, line) else { return self.diags.lose_unknown() };
         self.made.insert(name.clone(), (line.clone(), Vec::new()));
-        let Some(options) = self.bind(&name, line, &module) else { return };
+        let Some(options) = self.bind(&name, line, &module) else { return self.diags.lose_unknown() };
         let mut scope = Scope::with(options);
         let mut nodes: Vec<Node<'s>> = module.named("config").flat_map(|config| config.children.clone()).collect();
         scope.fill(&mut nodes, self.diags);
@@ -155,11 +155,12 @@ impl<'s> Workshop<'s, '_> {
                 self.diags.push(diag);
                 return None;
             }
-            return Some(declared.value.clone());
+            return self.typed(title, kind, declared, option);
         };
-        let [entry] = given.entries.as_slice() else {
-            let diag = Diag::new("eval/option-type", given.span, format!("`{title}` wants one value, found {}", given.entries.len()));
-            self.diags.push(diag.label(option.span, "declared here"));
+        let one = given.entries.as_slice();
+        let [entry] = one.iter().filter(|entry| entry.name.is_none() && given.children.is_empty()).collect::<Vec<_>>()[..] else {
+            let diag = Diag::new("eval/option-type", given.span, format!("`{title}` wants one value and nothing else"));
+            self.diags.push(diag.label(option.span, "declared here").help(format!("write the value behind the name: {title} …")));
             return None;
         };
         self.typed(title, kind, entry, option)
@@ -171,7 +172,8 @@ impl<'s> Workshop<'s, '_> {
             let found = entry.text().map_or_else(|| entry.value.kind().to_owned(), |text| format!("`\"{text}\"`"));
             let diag = Diag::new("eval/option-type", entry.value_span, format!("`{title}` wants {wants}, found {found}"));
             let doc = option.prop("doc").and_then(Entry::text).unwrap_or_default();
-            self.diags.push(diag.label(option.span, "declared here").help(doc));
+            let diag = if entry.span == declared_span(option) { diag } else { diag.label(option.span, format!("declared here: {doc}")) };
+            self.diags.push(diag.help(format!("write {wants}")));
             return None;
         }
         if let Some(bound) = out_of_bounds(kind, entry, option) {
@@ -181,6 +183,10 @@ impl<'s> Workshop<'s, '_> {
         }
         Some(entry.value.clone())
     }
+}
+
+fn declared_span(option: &Node<'_>) -> Span {
+    option.arg(1).map_or(option.span, |entry| entry.span)
 }
 
 /// Every line of a module says which line of the site brought it.

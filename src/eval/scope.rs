@@ -18,6 +18,8 @@ const LET_DEPTH_MAX: usize = 64;
 pub(super) struct Scope<'s> {
     values: BTreeMap<String, Value<'s>>,
     budget: usize,
+    /// A module sees its options and nothing of the site's.
+    is_module: bool,
 }
 
 /// Takes the `let` nodes out of the files; the later of two of one name is the mistake.
@@ -47,7 +49,7 @@ fn unique<'s>(lets: Vec<Node<'s>>, diags: &mut Diags) -> Vec<Node<'s>> {
 impl<'s> Scope<'s> {
     /// A scope of `let`s, which may use each other in any order.
     pub(super) fn new(lets: Vec<Node<'s>>, diags: &mut Diags) -> Self {
-        let mut scope = Scope { values: BTreeMap::new(), budget: FILLED_BYTES_MAX };
+        let mut scope = Scope { values: BTreeMap::new(), budget: FILLED_BYTES_MAX, is_module: false };
         let waiting: BTreeMap<String, Entry<'s>> =
             lets.into_iter().filter_map(|node| Some((node.title()?.to_owned(), node.arg(1)?.clone()))).collect();
         let mut stuck = BTreeSet::new();
@@ -59,7 +61,7 @@ impl<'s> Scope<'s> {
 
     /// A scope of given values: the options of a module.
     pub(super) fn with(values: BTreeMap<String, Value<'s>>) -> Self {
-        Scope { values, budget: FILLED_BYTES_MAX }
+        Scope { values, budget: FILLED_BYTES_MAX, is_module: true }
     }
 
     fn resolve(&mut self, name: &str, waiting: &BTreeMap<String, Entry<'s>>, depth: usize, stuck: &mut BTreeSet<String>, diags: &mut Diags) {
@@ -69,6 +71,7 @@ impl<'s> Scope<'s> {
         }
         if depth > LET_DEPTH_MAX {
             stuck.insert(name.to_owned());
+            self.values.insert(name.to_owned(), Value::Null);
             let message = format!("`let` values refer to each other more than {LET_DEPTH_MAX} deep, or in a circle");
             diags.push(Diag::new("eval/limit", entry.span, message).help("write one of them without braces"));
             return;
@@ -127,6 +130,7 @@ impl<'s> Scope<'s> {
             match self.values.get(name).map(show) {
                 Some(value) if self.spend(value.len(), span, diags) => out.push_str(&value),
                 Some(_) => return out,
+                None if diags.is_lost(name) => diags.taint(span),
                 None => diags.push(self.undefined(name, span)),
             }
             rest = tail;
@@ -138,6 +142,7 @@ impl<'s> Scope<'s> {
         let diag = Diag::new("eval/undefined-name", span, format!("`{{{name}}}` is not defined"));
         match crate::diag::nearest(name, self.values.keys().map(String::as_str)) {
             Some(near) => diag.help(format!("did you mean `{near}`?")),
+            None if self.is_module => diag.help(format!("declare it: option {name} (string)required doc=\"…\"")),
             None => diag.help(format!("add `let {name} …`, or write `{{{{` for a brace itself")),
         }
     }

@@ -24,7 +24,6 @@ const APPLETS: &[&str] = &[
 /// Loaders: where the distribution has them, under the names by which sites know them.
 const LOADERS: &[&str] = &[
     "/usr/lib/PXELINUX/pxelinux.0",
-    "/usr/lib/PXELINUX/lpxelinux.0",
     "/usr/lib/syslinux/modules/bios/ldlinux.c32",
     "/usr/lib/syslinux/modules/bios/libutil.c32",
     "/usr/lib/syslinux/modules/bios/menu.c32",

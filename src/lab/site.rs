@@ -12,7 +12,7 @@ use crate::diag::Diags;
 use crate::model::{Asset, Lock, Mac};
 use crate::out::Manifest;
 use crate::out::table::{NetworkRow, Tables};
-use crate::source::Sources;
+use crate::source::{Inputs, Sources};
 use crate::{compile, store, wanted_assets};
 
 /// What a lab run serves, and the machine that it boots.
@@ -30,10 +30,11 @@ pub(super) fn prepare(site: &Path, who: &str, cache: &Path, run: &Path, tell: &m
     let (mut inputs, entry) = store::read_site(site)?;
     let (_, diags, wanted) = wanted_assets(inputs.clone(), &entry);
     let wanted = wanted.filter(|_| diags.errors() == 0).ok_or(Error::Site)?;
-    let own = pinned(cache)?;
+    let own = pinned(fs::read(cache.join(Lock::FILE)).map_err(failed("read", cache.join(Lock::FILE)))?);
+    let offered = site_lock(&inputs);
     let folder = run.join("assets");
     let mut lock = BTreeMap::new();
-    let loaders = wanted.loaders.iter().map(|name| (*name).to_owned()).filter(|name| is_pinned_in(&inputs, name));
+    let loaders = wanted.loaders.iter().map(|name| (*name).to_owned()).filter(|name| offered.contains_key(name));
     for path in wanted.named.into_iter().chain(loaders) {
         let name = stand_in(&path).ok_or_else(|| unknown(&path))?;
         let asset: &Asset = own.get(name).ok_or_else(|| unknown(&path))?;
@@ -58,19 +59,13 @@ fn unknown(path: &str) -> Error {
 }
 
 /// The site's own lock decides which loaders it offers; the lab only changes their bytes.
-fn is_pinned_in(inputs: &crate::source::Inputs, name: &str) -> bool {
-    let only: crate::source::Inputs =
-        inputs.iter().filter(|(path, _)| *path == Lock::FILE).map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
-    let mut diags = Diags::default();
-    Lock::read(&Sources::from_inputs(only, &mut diags), &mut diags).get(name).is_some()
+fn site_lock(inputs: &Inputs) -> BTreeMap<String, Asset> {
+    inputs.get(Lock::FILE).map(|bytes| pinned(bytes.clone())).unwrap_or_default()
 }
 
-fn pinned(cache: &Path) -> Result<BTreeMap<String, Asset>> {
-    let path = cache.join(Lock::FILE);
-    let bytes = fs::read(&path).map_err(failed("read", &path))?;
-    let mut diags = Diags::default();
-    let sources = Sources::from_inputs(BTreeMap::from([(Lock::FILE.to_owned(), bytes)]), &mut diags);
-    Ok(Lock::read(&sources, &mut diags).assets)
+fn pinned(lock: Vec<u8>) -> BTreeMap<String, Asset> {
+    let (sources, _) = Sources::from_inputs(BTreeMap::from([(Lock::FILE.to_owned(), lock)]));
+    Lock::read(&sources, &mut Diags::default()).assets
 }
 
 /// Which of the lab's files does the work of a site's file, by the last part of its path.

@@ -93,7 +93,7 @@ pub const LOADERS: &[Loader] = &[
     Loader {
         firmware: "bios",
         arch: &[0],
-        files: &["lpxelinux.0", "pxelinux.0", "undionly.kpxe"],
+        files: &["pxelinux.0", "undionly.kpxe"],
         parts: &["ldlinux.c32", "libutil.c32", "menu.c32"],
     },
     Loader { firmware: "efi64", arch: &[7, 9], files: &["snponly.efi", "ipxe.efi"], parts: &[] },

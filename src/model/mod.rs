@@ -121,6 +121,8 @@ pub struct Profile {
     pub name: String,
     pub label: At<String>,
     pub start: Option<Start>,
+    /// Every line that says what to start; more than one is a contradiction.
+    pub starts: Origins,
     pub span: Span,
     pub origins: Origins,
 }

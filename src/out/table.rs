@@ -83,7 +83,8 @@ pub struct PoolRow {
 #[serde(deny_unknown_fields)]
 pub struct LeaseRow {
     pub host: String,
-    pub mac: String,
+    /// A host without MAC keeps its address from the pools, and gets no offer.
+    pub mac: Option<String>,
     pub address: Ipv4Addr,
     pub network: String,
 }
@@ -163,8 +164,8 @@ impl Tables {
             tables.reserved.extend(told.map(|address| (address, format!("network {}", network.network))));
         }
         for row in rows::<LeaseRow>(files, LEASES)? {
-            tables.reserved.insert(row.address, row.mac.clone());
-            tables.leases.insert(row.mac.clone(), row);
+            tables.reserved.insert(row.address, row.mac.clone().unwrap_or_else(|| row.host.clone()));
+            tables.leases.extend(row.mac.clone().map(|mac| (mac, row)));
         }
         for (path, bytes) in files {
             if let Some(name) = path.strip_prefix(MENUS) {

@@ -1,8 +1,8 @@
 //! Holds a node against the table: unknown words, missing and mistyped values, what may stand once.
 
 use super::{NODES, NodeSpec, Slot, find};
-use crate::diag::{Diag, Diags};
-use crate::syntax::{Entry, Node};
+use crate::diag::{Diag, Diags, nearest};
+use crate::syntax::{Entry, Node, Word, shorten};
 
 /// Drops what the table does not know (and says so); the rest can be read without fear.
 ///
@@ -11,24 +11,53 @@ pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diag
     let mut kept: Vec<Node<'_>> = Vec::with_capacity(nodes.len());
     for mut node in std::mem::take(nodes) {
         let Some(spec) = find(&node.name.text, parent) else {
-            diags.push(unknown(&node, parent));
+            refuse(&node, parent, diags);
             continue;
         };
+        mark(node.note.as_ref(), MERGED.contains(&parent), diags);
         if spec.once
             && let Some(first) = kept.iter().find(|other| other.name.text == node.name.text)
         {
             diags.push(twice(&node, first));
             continue;
         }
+        let before = diags.errors();
         let sound = entries(&mut node, spec, diags);
         if spec.name != "use" {
             conform(&mut node.children, spec.name, diags);
+        }
+        if diags.errors() > before {
+            node.title().into_iter().for_each(|title| diags.lose(title));
         }
         if sound {
             kept.push(node);
         }
     }
     *nodes = kept;
+}
+
+/// Nodes whose values and lists merge, so that a priority means something in them.
+const MERGED: &[&str] = &["profile", "menu", "dns"];
+
+/// A priority before a value or a list: one of two words, and only where things merge.
+fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
+    let Some(note) = note else { return };
+    if !matches!(&*note.text, "force" | "default") {
+        let diag = Diag::new("schema/type", note.span, format!("unknown mark `({})`", note.text));
+        diags.push(diag.help("a value, or a list, may be marked (force) or (default)"));
+    } else if !merges {
+        let diag = Diag::new("eval/force-nothing", note.span, format!("`({})` overrides nothing", note.text));
+        diags.push(diag.help("delete it: only the values of profile, menu and dns merge"));
+    }
+}
+
+/// Says that a node is unknown here, unless a brace that was never closed explains it.
+fn refuse(node: &Node<'_>, parent: &str, diags: &mut Diags) {
+    let elsewhere = NODES.iter().any(|spec| spec.name == node.name.text);
+    if !(elsewhere && diags.has("syntax/unterminated")) {
+        diags.push(unknown(node, parent));
+    }
+    node.title().into_iter().for_each(|title| diags.lose(title));
 }
 
 /// The finding about a second node of which there may be one.
@@ -54,7 +83,13 @@ fn unknown(node: &Node<'_>, parent: &str) -> Diag {
                 .collect();
             diag.help(format!("`{name}` stands in {}", shown.join(" or ")))
         }
-        None => diag.suggest(name, NODES.iter().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name)),
+        None => {
+            let known: Vec<&str> = NODES.iter().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name).collect();
+            match nearest(name, known.iter().copied()) {
+                Some(near) => diag.help(format!("did you mean `{near}`?")),
+                None => diag.help(format!("known {here}: {}", known.join(", "))),
+            }
+        }
     }
 }
 
@@ -74,8 +109,11 @@ fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
             diags.push(leftover(entry, spec));
             return false;
         };
-        let fits = value(entry, slot, diags);
+        let fits = value(entry, slot, spec, diags);
         sound &= fits || !slot.required;
+        if !fits {
+            diags.lose(&format!("{}.{}", spec.name, slot.name));
+        }
         fits
     });
     sound
@@ -99,8 +137,13 @@ fn required(node: &Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
 
 fn leftover(entry: &Entry<'_>, spec: &NodeSpec) -> Diag {
     match &entry.name {
-        Some(name) => Diag::new("schema/unknown-property", name.span, format!("unknown property `{}` of `{}`", name.text, spec.name))
-            .suggest(&name.text, spec.props.iter().map(|slot| slot.name)),
+        Some(name) => {
+            let diag = Diag::new("schema/unknown-property", name.span, format!("unknown property `{}` of `{}`", name.text, spec.name));
+            match nearest(&name.text, spec.props.iter().map(|slot| slot.name)) {
+                Some(near) => diag.help(format!("did you mean `{near}`?")),
+                None => diag.help(format!("write it like this: {}", spec.example)),
+            }
+        }
         None => {
             let count = spec.args.len();
             let message = format!("`{}` takes {count} argument{}", spec.name, if count == 1 { "" } else { "s" });
@@ -111,23 +154,21 @@ fn leftover(entry: &Entry<'_>, spec: &NodeSpec) -> Diag {
     }
 }
 
-fn value(entry: &Entry<'_>, slot: &Slot, diags: &mut Diags) -> bool {
-    if let Some(note) = &entry.note
-        && slot.kind != super::Type::Any
-        && !matches!(&*note.text, "force" | "default")
-    {
-        let diag = Diag::new("schema/type", note.span, format!("unknown mark `({})` before `{}`", note.text, slot.name));
-        diags.push(diag.help("a value may be marked (force) or (default)"));
-        return false;
+fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> bool {
+    if slot.kind != super::Type::Any {
+        let merges = MERGED.contains(&spec.name) || spec.within.iter().any(|home| MERGED.contains(home));
+        mark(entry.note.as_ref(), merges, diags);
     }
+    let shown = entry.text().map_or_else(|| entry.value.kind().to_owned(), |text| format!("`{}`", shorten(text)));
     if !slot.kind.fits(entry) {
-        let message = format!("`{}` wants {}, found {}", slot.name, slot.kind.wants(), entry.value.kind());
-        diags.push(Diag::new("schema/type", entry.value_span, message).help(slot.doc));
+        let message = format!("`{}` wants {}, found {shown}", slot.name, slot.kind.wants());
+        diags.push(Diag::new("schema/type", entry.value_span, message).help(format!("write it like this: {}", spec.example)));
         return false;
     }
     if let Some(bound) = slot.kind.range_error(entry) {
         let shown = entry.text().map_or_else(|| entry.int().unwrap_or_default().to_string(), str::to_owned);
-        diags.push(Diag::new("schema/range", entry.value_span, format!("`{}` is {shown}; {bound}", slot.name)).help(slot.doc));
+        let diag = Diag::new("schema/range", entry.value_span, format!("`{}` is {shown}; {bound}", slot.name));
+        diags.push(diag.help(format!("choose {bound}: {}", slot.doc)));
         return false;
     }
     true

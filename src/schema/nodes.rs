@@ -220,7 +220,7 @@ pub const NODES: &[NodeSpec] = &[
         within: &["dns"],
         args: &[need("name", Type::Text, "the other name")],
         props: &[
-            need("to", Type::Text, "the name that it stands for; with a final dot outside of this domain"),
+            need("to", Type::Text, "the name that it stands for; a name with dots is complete"),
             may("ttl", Type::Duration(0, 365 * DAY), "how long it may be kept; 1h if absent"),
         ],
         doc: "Another name for a host.",

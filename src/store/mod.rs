@@ -110,9 +110,14 @@ impl Reader {
                 let paths = match target {
                     Target::Import(pattern) => self.matching(&pattern)?,
                     Target::Module(name) => {
-                        // All modules are known by name, so that a misspelt one can be suggested.
-                        self.matching("modules/*.kdl")?;
-                        module_paths(&name).to_vec()
+                        let own = module_paths(&name).to_vec();
+                        // A misspelt name: the compiler wants to suggest one that exists.
+                        let absent = own.iter().all(|path| !self.folder.join(path).exists());
+                        if absent {
+                            [self.matching("modules/*.kdl")?, self.matching("modules/*/module.kdl")?].concat()
+                        } else {
+                            own
+                        }
                     }
                 };
                 for path in paths {

@@ -81,6 +81,14 @@ impl<'s, 'd> Lexer<'s, 'd> {
         self.diags.push(diag);
     }
 
+    /// A node called `name` is left out.
+    pub(super) fn lose(&mut self, name: Option<&str>) {
+        match name {
+            Some(name) => self.diags.lose(name),
+            None => self.diags.lose_unknown(),
+        }
+    }
+
     /// The next token and where it stands.
     pub(super) fn next(&mut self) -> (Token<'s>, Span) {
         let start = self.at;
@@ -168,7 +176,10 @@ impl<'s, 'd> Lexer<'s, 'd> {
             other => {
                 let message = format!("unknown keyword `#{}`", strings::shorten(other));
                 let diag = Diag::new("syntax/unexpected", self.span(start, self.at), message);
-                self.report(diag.help("KDL 2 knows #true, #false, #null, #inf, #-inf and #nan"));
+                self.report(diag.help(match other {
+                    "" => "a comment begins with `//`",
+                    _ => "KDL 2 knows #true, #false, #null, #inf, #-inf and #nan",
+                }));
                 Token::Broken
             }
         }

@@ -16,9 +16,11 @@ mod strings;
 
 use std::borrow::Cow;
 
+use crate::diag::Diag;
 use crate::source::Span;
 
 pub use parser::parse;
+pub use strings::shorten;
 
 /// How deep children may nest.
 pub const DEPTH_MAX: usize = 64;
@@ -38,7 +40,8 @@ impl Value<'_> {
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Text(_) => "text",
-            Value::Int(_) | Value::Float(_) => "a number",
+            Value::Int(_) => "a number",
+            Value::Float(_) => "a number with a fraction",
             Value::Bool(_) => "a boolean",
             Value::Null => "`#null`",
         }
@@ -77,4 +80,10 @@ pub struct Node<'s> {
     pub span: Span,
     /// The `use` line that brought it here, where a module wrote it.
     pub via: Option<Span>,
+}
+
+/// The finding about a text that is cut at a byte which is not UTF-8.
+pub fn not_utf8(at: Span) -> Diag {
+    let diag = Diag::new("syntax/encoding", at, format!("byte {} is not UTF-8", at.start));
+    diag.help("save the file as UTF-8 text; is it a text file at all?")
 }

@@ -119,6 +119,7 @@ impl<'s> Parser<'s, '_> {
         let head = self.note().and_then(|note| self.name().map(|name| (note, name)));
         let Some((note, name)) = head else {
             self.recover();
+            self.lexer.lose(None);
             return None;
         };
         let mut node = Node { note, span: start.to(name.span), name, entries: Vec::new(), children: Vec::new(), via: None };
@@ -131,19 +132,22 @@ impl<'s> Parser<'s, '_> {
             let glued = !spaced && !matches!(self.token, Token::BraceOpen | Token::Slashdash);
             if glued || (braces && !matches!(self.token, Token::Slashdash)) {
                 self.unexpected(if braces { "the end of the line after `}`" } else { "a space" });
-                self.recover();
-                return None;
+                return self.give_up(&node);
             }
             match self.part(depth) {
                 Part::Entry(entry) => self.add(&mut node, entry),
                 Part::Children(children) => (node.children, braces) = (children, true),
                 Part::Nothing => {}
-                Part::Broken => {
-                    self.recover();
-                    return None;
-                }
+                Part::Broken => return self.give_up(&node),
             }
         }
+    }
+
+    /// A node that cannot be read to its end is left out, and what names it is not blamed.
+    fn give_up(&mut self, node: &Node<'s>) -> Option<Node<'s>> {
+        self.recover();
+        self.lexer.lose(node.title());
+        None
     }
 
     fn add(&mut self, node: &mut Node<'s>, entry: Entry<'s>) {

@@ -9,7 +9,7 @@ use crate::diag::Diag;
 const SHOWN_MAX: usize = 60;
 
 /// A word as a message shows it: not a page of it.
-pub(super) fn shorten(word: &str) -> String {
+pub fn shorten(word: &str) -> String {
     if word.chars().count() <= SHOWN_MAX {
         return word.to_owned();
     }

@@ -222,7 +222,7 @@ impl<'a> Dialogue<'a> {
         let loader = self.tables.loaders.iter().find(|loader| loader.arch.contains(&arch)).map(|loader| loader.file.as_str());
         // A BIOS ROM that is iPXE itself (QEMU's is) still wants pxelinux; a site that offers BIOS
         // machines iPXE would send it round in circles.
-        let wants_pxelinux = arch == 0 && loader.is_some_and(|file| file.ends_with("pxelinux.0"));
+        let wants_pxelinux = arch == 0 && loader.is_some_and(|file| file == "pxelinux.0");
         if self.packet.is_ipxe && !wants_pxelinux {
             let port = if self.request.http_port == 80 { String::new() } else { format!(":{}", self.request.http_port) };
             return Some(format!("http://{}{port}/ipxe/{}", self.server, self.packet.mac.replace(':', "-")));

@@ -17,6 +17,8 @@ pub(super) fn profile(merged: &Merged<'_>) -> Profile {
     let words = |key: &str| merged.list(key).flat_map(|node| node.args()).filter_map(located).collect();
     let linux = |kernel| Start::Linux { kernel, initrds: words("initrd"), cmdline: words("cmdline") };
     let local = || merged.list("local").next().map(|_| Start::Local);
+    let ways = ["kernel", "chain"].into_iter().filter_map(|key| merged.value(key)).map(|choice| choice.entry.span);
+    let starts = ways.chain(merged.list("local").map(|node| node.span)).collect();
     let inherited = merged.values.values().flat_map(|choice: &Choice<'_>| choice.origins.clone());
     let lists = merged.lists.iter().flat_map(|node| std::iter::once(node.span).chain(node.via));
     let mut origins = merged.origins.clone();
@@ -24,6 +26,7 @@ pub(super) fn profile(merged: &Merged<'_>) -> Profile {
     Profile {
         label: value("label").unwrap_or(At { value: name.clone(), span }),
         start: value("kernel").map(linux).or(value("chain").map(Start::Chain)).or_else(local),
+        starts,
         name,
         span,
         origins,

@@ -46,7 +46,7 @@ fn name(entry: &Entry<'_>, domain: &Domain, diags: &mut Diags) -> Option<Domain>
     if name.is_none() {
         let message = format!("`{}` is no DNS name", entry.text().unwrap_or_default());
         let diag = Diag::new("dns/bad-name", entry.value_span, message);
-        diags.push(diag.help("labels of letters, digits, hyphens and underscores with dots between them"));
+        diags.push(diag.help("write labels of letters, digits, hyphens and underscores with dots between them"));
     }
     name
 }

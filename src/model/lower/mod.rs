@@ -11,20 +11,20 @@ use std::net::Ipv4Addr;
 use super::{At, Domain, Lock, Site, Subnet};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
-use crate::source::{Sources, Span};
+use crate::source::{FileId, Sources, Span};
 use crate::syntax::{Entry, Node, Value};
 
 /// The domain of a site that names none: reserved for homes by RFC 8375.
 const DOMAIN: &str = "home.arpa";
 
-/// Lowers everything; `None` only where there is no site at all.
+/// Lowers everything; a site without a sound `site` line gets a name for now, so that all else is checked.
 pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Option<Site> {
     let lock = Lock::read(sources, diags);
-    let node = config.site.as_ref()?;
+    let node = config.site.as_ref();
     let mut site = Site {
-        name: node.title().unwrap_or_default().to_owned(),
+        name: node.and_then(Node::title).unwrap_or("site").to_owned(),
         domain: domain(node, diags)?,
-        span: node.span,
+        span: node.map_or(Span::new(FileId(0), 0, 0), |node| node.span),
         assets: config.assets.as_ref().and_then(|node| node.arg(0)).and_then(located),
         lock,
         networks: Vec::new(),
@@ -44,15 +44,16 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
     Some(site)
 }
 
-fn domain(node: &Node<'_>, diags: &mut Diags) -> Option<Domain> {
-    let Some(entry) = node.prop("domain") else { return Domain::parse(DOMAIN) };
+fn domain(node: Option<&Node<'_>>, diags: &mut Diags) -> Option<Domain> {
+    let Some(entry) = node.and_then(|node| node.prop("domain")) else { return Domain::parse(DOMAIN) };
     let domain = entry.text().and_then(Domain::parse);
     if domain.is_none() {
+        diags.lose("site.domain");
         let message = format!("`{}` is no DNS domain", entry.text().unwrap_or_default());
         let diag = Diag::new("schema/type", entry.value_span, message);
-        diags.push(diag.help("labels of letters, digits and hyphens with dots between them: domain=\"lab.example\""));
+        diags.push(diag.help("write labels of letters, digits and hyphens with dots between them: domain=\"lab.example\""));
     }
-    domain
+    domain.or_else(|| Domain::parse(DOMAIN))
 }
 
 /// A text with its place.
@@ -97,7 +98,7 @@ fn outside(what: &str, span: Span, subnet: Option<Subnet>, network: &str) -> Dia
     let range = subnet.map_or(String::new(), |subnet| format!(" {subnet}"));
     let diag = Diag::new("network/outside", span, format!("{what} is outside `{network}`{range}"));
     match subnet {
-        Some(subnet) => diag.help(format!("`{network}` reaches from {} to {}", subnet.base(), subnet.last())),
+        Some(subnet) => diag.help(format!("choose an address between {} and {}", subnet.base(), subnet.last())),
         None => diag,
     }
 }
@@ -107,7 +108,7 @@ fn dotted(text: &str, span: Span, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
     let found: Option<Ipv4Addr> = text.trim().parse().ok();
     if found.is_none() {
         let diag = Diag::new("schema/type", span, format!("`{text}` is no IPv4 address"));
-        diags.push(diag.help("four numbers from 0 to 255 with dots between them, such as \"10.0.0.9\""));
+        diags.push(diag.help("write four numbers from 0 to 255 with dots between them, such as \"10.0.0.9\""));
     }
     found.map(|value| At { value, span })
 }

@@ -31,7 +31,11 @@ pub(super) fn networks(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
             continue;
         }
         last = Some(node);
-        let Some(network) = network(node, diags) else { continue };
+        let Some(network) = network(node, diags) else {
+            diags.lose("network");
+            lose_members(&node.children, diags);
+            continue;
+        };
         let inherited = Inherited {
             network: Some((site.networks.len(), network.subnet, network.name.clone())),
             profile: network.profile.clone(),
@@ -57,6 +61,7 @@ pub(super) fn strays(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
                 host.network = Some(*index);
                 host.profile = host.profile.take().or_else(|| network.profile.clone());
             }
+            None if diags.is_lost("network") => {}
             None => {
                 let diag = Diag::new("network/outside", address.span, format!("{} is in no network of this site", address.value));
                 diags.push(diag.help("declare its network, or correct the address"));
@@ -124,6 +129,7 @@ fn pool(node: &Node<'_>, subnet: Subnet, network: &str, lease_secs: u64, diags: 
     if last < first {
         let diag = Diag::new("network/pool-reversed", node.span, format!("pool ends at {last}, before it starts at {first}"));
         diags.push(diag.help(format!("write: pool \"{last}\" \"{first}\"")));
+        diags.lose(network);
         return None;
     }
     Some(Pool {
@@ -151,18 +157,40 @@ fn members(nodes: &[Node<'_>], inherited: &Inherited, site: &mut Site, diags: &m
     }
 }
 
+/// The hosts of a network that cannot be read: nobody is blamed for naming them.
+fn lose_members(nodes: &[Node<'_>], diags: &mut Diags) {
+    for node in nodes {
+        node.title().into_iter().for_each(|title| diags.lose(title));
+        lose_members(&node.children, diags);
+    }
+}
+
+/// A host, or nothing where any part of it is wrong; its name is then lost, and not missed.
 fn host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Host> {
+    let before = diags.errors();
+    let host = whole_host(node, inherited, diags).filter(|_| diags.errors() == before);
+    if host.is_none() {
+        node.title().into_iter().for_each(|title| diags.lose(title));
+    }
+    host
+}
+
+fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Host> {
     let title = node.arg(0)?;
     let name = HostName::parse(title.text()?);
     if name.is_none() {
         let message = format!("`{}`: letters, digits and hyphens only (RFC 1123)", title.text().unwrap_or_default());
-        diags.push(Diag::new("host/bad-name", title.value_span, message).help("a host's name is one label, without dots and underscores"));
+        diags.push(Diag::new("host/bad-name", title.value_span, message).help("write one label, without dots and underscores"));
     }
     let (mut macs, mut home) = (Vec::new(), None);
     let subnet = inherited.network.as_ref().map(|(_, subnet, _)| *subnet);
     let network = inherited.network.as_ref().map_or("", |(_, _, name)| name);
+    if node.args().count() == 1 {
+        let diag = Diag::new("schema/missing", node.span, "`host` needs an address, a MAC, or both");
+        diags.push(diag.help("write it like this: host pc-07 27 \"a0:36:9f:00:00:1b\""));
+    }
     for entry in node.args().skip(1) {
-        let is_address = entry.int().is_some() || entry.text().is_some_and(|text| !text.contains(':') && text.parse::<std::net::Ipv4Addr>().is_ok());
+        let is_address = entry.int().is_some() || entry.text().is_some_and(|text| text.split('.').count() == 4);
         if !is_address {
             macs.extend(mac(entry, diags));
         } else if home.is_none() {
@@ -192,9 +220,9 @@ fn mac(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<Mac>> {
         Ok(_) => Diag::new("host/multicast-mac", span, format!("{text} is a multicast address; no NIC owns it"))
             .help("the second digit of a NIC's MAC is even: read it from the machine's label or its firmware"),
         Err(0) => Diag::new("host/bad-mac", span, format!("`{text}` is neither an address nor a MAC"))
-            .help("a MAC is six bytes in hexadecimal, such as \"52:54:00:12:34:56\""),
+            .help("write six bytes in hexadecimal, such as \"52:54:00:12:34:56\""),
         Err(count) => Diag::new("host/bad-mac", span, format!("`{text}` has {count} bytes, a MAC has 6"))
-            .help("six bytes in hexadecimal, such as \"52:54:00:12:34:56\""),
+            .help("write six bytes in hexadecimal, such as \"52:54:00:12:34:56\""),
     };
     diags.push(diag);
     None
