@@ -147,7 +147,8 @@ impl Server {
     /// Serves `out` of the folder on loopback, with a port offset that nobody else has.
     pub(crate) fn start(folder: &Folder, more: &[&str]) -> Server {
         static NEXT: AtomicU16 = AtomicU16::new(0);
-        let offset = 20_000 + (std::process::id() % 100) as u16 * 200 + NEXT.fetch_add(1, Ordering::Relaxed) * 2;
+        // The ports of a server lie within 30 of each other.
+        let offset = 12_000 + (std::process::id() % 10) as u16 * 2_000 + NEXT.fetch_add(1, Ordering::Relaxed) * 40;
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--state", "state", "--port-offset", &offset.to_string()]).args(more).current_dir(&folder.0);
         Server::spawn(command, offset)

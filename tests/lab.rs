@@ -1,1 +1,132 @@
-//! later
+//! Machines that really boot: `pxelator lab`, its verdicts, and that nothing is left of it.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Folder, PROGRAM, files, have, tool};
+
+/// One machine at a time: two cores, and the timings are worth reading.
+fn turn() -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    have(&["root", "qemu-system-x86_64", "ip", "cpio", "depmod", "apt-get"])
+        .then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn namespaces() -> Vec<String> {
+    let list = tool("ip", &["netns", "list"]);
+    list.lines().filter_map(|line| line.split(' ').next()).filter(|name| name.starts_with("pxlab-")).map(str::to_owned).collect()
+}
+
+fn pids_in(namespace: &str) -> Vec<String> {
+    tool("ip", &["netns", "pids", namespace]).split_whitespace().map(str::to_owned).collect()
+}
+
+/// Starts a boot that would take long, and waits until the machine runs.
+fn start_boot(folder: &Folder) -> (Child, String) {
+    let args = ["lab", "boot", "pc-07", "--until", "never said"];
+    let child =
+        Command::new(PROGRAM).args(args).current_dir(&folder.0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let namespace = format!("pxlab-{}", child.id());
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let running = namespaces().contains(&namespace) && pids_in(&namespace).len() >= 2;
+        if running && tool("ps", &["-eo", "args"]).contains("qemu-system-x86_64 -M pc") {
+            return (child, namespace);
+        }
+        assert!(Instant::now() < deadline, "the machine never started");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_bios_machine_boots_through_pxelinux_to_its_own_name_and_address() {
+    let Some(_turn) = turn() else { return };
+    let folder = Folder::with_example();
+    let before = files(&folder.0);
+    let run = folder.run(&["lab", "boot", "pc-07", "--timeout", "2m"]).ended(0);
+    let marker =
+        "PXELATOR-LAB host=pc-07 domain=lab.example address=10.77.0.27 dns=10.77.0.27 ptr=pc-07.lab.example profile=workstation";
+    assert!(run.out().lines().any(|line| line == marker), "{}", run.out());
+    for said in [
+        "TFTP pxelinux.0",
+        "TFTP pxelinux.cfg/01-a0-36-9f-00-00-1b",
+        "TFTP debian-12/vmlinuz",
+        "DHCP grants 10.77.0.27",
+        "debian-12/vmlinuz: the lab's vmlinuz in place of the site's",
+        "pc-07 booted by bios in",
+    ] {
+        assert!(run.err().contains(said), "{said} in\n{}", run.err());
+    }
+    assert!(files(&folder.0) == before, "neither out/ nor assets.lock is touched");
+    eprintln!("{}", run.err());
+}
+
+#[test]
+fn a_uefi_machine_boots_through_ipxe_and_http() {
+    let Some(_turn) = turn() else { return };
+    let run = Folder::with_example().run(&["lab", "boot", "kiosk-02", "--firmware", "efi64", "--timeout", "2m"]).ended(0);
+    assert!(run.out().contains(
+        "PXELATOR-LAB host=kiosk-02 domain=lab.example address=10.77.0.12 dns=10.77.0.12 ptr=kiosk-02.lab.example profile=kiosk"
+    ));
+    assert!(
+        run.err().contains("HTTP ipxe/54-b2-03-00-00-0c") && run.err().contains("HTTP debian-12/initrd.img"),
+        "{}",
+        run.err()
+    );
+    eprintln!("{}", run.err());
+}
+
+#[test]
+fn a_machine_of_the_pool_boots_the_pools_profile_in_its_network() {
+    let Some(_turn) = turn() else { return };
+    let run = Folder::with_example()
+        .run(&["lab", "boot", "02:00:00:00:00:01", "--until", "PXELATOR-LAB host=", "--timeout", "2m"])
+        .ended(0);
+    assert!(run.out().contains("profile=workstation"), "the classroom's pool comes first: {}", run.out());
+}
+
+#[test]
+fn a_timeout_and_a_signal_end_it_and_leave_nothing() {
+    let Some(_turn) = turn() else { return };
+    let folder = Folder::with_example();
+    let run = folder.run(&["lab", "boot", "pc-07", "--until", "never said", "--timeout", "2s"]).ended(1);
+    assert!(run.err().contains("no line matched never said within 2 s"), "{}", run.err());
+    assert_eq!(namespaces(), [] as [String; 0]);
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let (mut child, namespace) = start_boot(&folder);
+        tool("kill", &[signal, &child.id().to_string()]);
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert!(!namespaces().contains(&namespace), "{signal}");
+    }
+}
+
+#[test]
+fn after_a_kill_nothing_runs_on_and_the_next_run_clears_the_rest() {
+    let Some(_turn) = turn() else { return };
+    let folder = Folder::with_example();
+    let (mut child, namespace) = start_boot(&folder);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !pids_in(&namespace).is_empty() {
+        assert!(Instant::now() < deadline, "still running: {:?}", pids_in(&namespace));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(namespaces().contains(&namespace), "the dead run left its namespace");
+    folder.run(&["lab", "boot", "pc-07", "--until", "never said", "--timeout", "1s"]).ended(1);
+    assert_eq!(namespaces(), [] as [String; 0]);
+    assert!(!std::path::Path::new("/run/pxelator-lab").join(namespace.trim_start_matches("pxlab-")).exists());
+}
+
+#[test]
+fn what_cannot_boot_is_said_before_anything_starts() {
+    let Some(_turn) = turn() else { return };
+    let folder = Folder::with_example();
+    assert!(folder.run(&["lab", "boot", "pc-77"]).ended(2).err().contains("no host `pc-77`"));
+    assert!(folder.run(&["lab", "boot", "boot"]).ended(2).err().contains("is the boot server itself"));
+    assert!(folder.run(&["lab", "boot", "pc-07", "--timeout", "soon"]).ended(2).err().contains("60s"));
+    std::fs::write(folder.0.join("site.kdl"), "site\n").unwrap();
+    assert!(folder.run(&["lab", "boot", "pc-07"]).ended(2).err().contains("`pxelator check` shows them"));
+    assert_eq!(namespaces(), [] as [String; 0]);
+}

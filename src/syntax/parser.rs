@@ -7,7 +7,7 @@ use crate::source::{FileId, Span};
 
 /// One file → its nodes; what is broken is reported and left out.
 pub fn parse<'s>(text: &'s str, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
-    let mut parser = Parser { lexer: Lexer::new(text, file, diags), token: Token::Eof, span: Span::new(file, 0, 0) };
+    let mut parser = Parser { lexer: Lexer::new(text, file, diags), token: Token::Eof, span: Span::new(file, 0, 0), brace_told: false };
     parser.advance();
     parser.nodes(0)
 }
@@ -17,6 +17,8 @@ struct Parser<'s, 'd> {
     /// The token that we look at, and its place.
     token: Token<'s>,
     span: Span,
+    /// A brace without its partner was told already; those around it have none for the same reason.
+    brace_told: bool,
 }
 
 /// What may follow in a node.
@@ -190,12 +192,15 @@ impl<'s> Parser<'s, '_> {
             let diag = Diag::new("syntax/depth", open, format!("nesting is deeper than {DEPTH_MAX} levels"));
             self.lexer.report(diag.help("close the braces of outer nodes first; no site needs this depth"));
             self.skip_block();
+            self.brace_told |= self.token == Token::Eof;
             return None;
         }
         let nodes = self.nodes(depth + 1);
         if self.token != Token::BraceClose {
-            let diag = Diag::new("syntax/unterminated", open, "`{` opened here is never closed");
-            self.lexer.report(diag.here("opened here").help("close it with `}`"));
+            if !std::mem::replace(&mut self.brace_told, true) {
+                let diag = Diag::new("syntax/unterminated", open, "`{` opened here is never closed");
+                self.lexer.report(diag.here("opened here").help("close it with `}`"));
+            }
             return Some(nodes);
         }
         self.advance();
