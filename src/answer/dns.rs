@@ -107,6 +107,12 @@ impl Zone {
         Ok((origin, Zone { soa, sets, names }))
     }
 
+    /// RFC 8482: one set is enough of an answer to ANY.
+    fn any(&self, name: &LowerName) -> Vec<Record> {
+        let set = self.sets.iter().find(|(key, _)| key.name() == name);
+        set.map(|(_, set)| set.records_without_rrsigs().cloned().collect()).unwrap_or_default()
+    }
+
     fn records(&self, name: &LowerName, kind: RecordType) -> Vec<Record> {
         let set = self.sets.get(&RrKey::new(name.clone(), kind));
         set.map(|set| set.records_without_rrsigs().cloned().collect()).unwrap_or_default()
@@ -167,11 +173,7 @@ fn own(question: &Query, name: LowerName, zone: &Zone, zones: &Zones, reply: &mu
     reply.metadata.authoritative = true;
     let (mut name, mut zone) = (name, zone);
     for _ in 0..CNAMES_MAX {
-        let found = match kind {
-            // RFC 8482: one set is enough of an answer to ANY.
-            RecordType::ANY => zone.sets.values().find(|set| LowerName::new(set.name()) == name).map(|set| set.records_without_rrsigs().cloned().collect()).unwrap_or_default(),
-            kind => zone.records(&name, kind),
-        };
+        let found = if kind == RecordType::ANY { zone.any(&name) } else { zone.records(&name, kind) };
         if !found.is_empty() {
             reply.add_answers(found);
             return ResponseCode::NoError;

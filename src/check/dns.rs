@@ -63,11 +63,13 @@ pub(super) fn sets(site: &Site, diags: &mut Diags) {
             }
             seen.push(record);
         }
-        if let (Some((address, span)), Some(record)) = (hosts.get(name), seen.iter().find(|record| matches!(record.data, RecordData::A(_)))) {
-            if record.data == RecordData::A(*address) {
-                let diag = Diag::new("dns/duplicate-record", record.span, "the host brings this record by itself");
-                diags.push(diag.label(*span, "the host").help("delete the record"));
-            }
+        let by_host = hosts.get(name).and_then(|(address, span)| {
+            let same = seen.iter().find(|record| record.data == RecordData::A(*address))?;
+            Some((same.span, *span))
+        });
+        if let Some((record, host)) = by_host {
+            let diag = Diag::new("dns/duplicate-record", record, "the host brings this record by itself");
+            diags.push(diag.label(host, "the host").help("delete the record"));
         }
     }
 }

@@ -164,7 +164,7 @@ impl Diags {
         let hangs = |diag: &Diag| {
             let Some(span) = diag.primary() else { return false };
             let later = |code: &&str| matches!(family(code).as_str(), "syntax" | "schema" | "eval") && family(code) != family(diag.code);
-            self.tainted.contains(&span) || first.get(&span).is_some_and(|code| later(code))
+            self.tainted.contains(&span) || first.get(&span).is_some_and(later)
         };
         let follows: Vec<bool> = self.list.iter().map(hangs).collect();
         let mut follows = follows.into_iter();

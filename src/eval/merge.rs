@@ -232,7 +232,8 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>) -> Merged<'s>
     // A kernel of its own replaces a parent's chain, and the other way round.
     let starts_itself = own.values.contains_key("kernel") || own.values.contains_key("chain") || own.list("local").next().is_some();
     for (name, choice) in &parent.values {
-        let passed_on = !matches!(name.as_str(), "extends" | "label") && !(starts_itself && matches!(name.as_str(), "kernel" | "chain"));
+        let replaced = starts_itself && matches!(name.as_str(), "kernel" | "chain");
+        let passed_on = !replaced && !matches!(name.as_str(), "extends" | "label");
         match own.values.get_mut(name) {
             Some(mine) => mine.contested = true,
             None if passed_on => drop(own.values.insert(name.clone(), Choice { contested: true, ..choice.clone() })),

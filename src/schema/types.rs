@@ -64,12 +64,11 @@ impl Type {
         let (value, low, high): (i128, i128, i128) = match self {
             Type::Int(low, high) => (entry.int()?.into(), low.into(), high.into()),
             Type::Duration(low, high) => (entry.text().and_then(duration_secs)?.into(), low.into(), high.into()),
-            _ => return None,
+            Type::Name | Type::Text | Type::Bool | Type::Address | Type::Addresses => return None,
+            Type::Cidr | Type::Mac | Type::AssetPath | Type::Names | Type::Any => return None,
         };
-        let show = |limit: i128| match self {
-            Type::Duration(..) => show_duration(limit as u64),
-            _ => limit.to_string(),
-        };
+        let is_duration = matches!(self, Type::Duration(..));
+        let show = |limit: i128| if is_duration { show_duration(limit as u64) } else { limit.to_string() };
         match value {
             _ if value > high => Some(format!("at most {}", show(high))),
             _ if value < low => Some(format!("at least {}", show(low))),

@@ -98,14 +98,15 @@ pub enum Error {
 
 impl Error {
     fn bind(service: &'static str, protocol: &'static str, address: SocketAddrV4, source: io::Error) -> Error {
-        let hint = match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                "another program has it (`ss -lnptu` shows which); stop that, or bind one address with --bind IP"
-            }
-            io::ErrorKind::PermissionDenied => "ports below 1024 need root; to try without, add --port-offset 10000",
-            io::ErrorKind::AddrNotAvailable => "this machine does not have the address (`ip address` shows its own)",
-            _ => "the system refuses it",
-        };
+        let hints = [
+            (
+                io::ErrorKind::AddrInUse,
+                "another program has it (`ss -lnptu` shows which); stop that, or bind one address with --bind IP",
+            ),
+            (io::ErrorKind::PermissionDenied, "ports below 1024 need root; to try without, add --port-offset 10000"),
+            (io::ErrorKind::AddrNotAvailable, "this machine does not have the address (`ip address` shows its own)"),
+        ];
+        let hint = hints.iter().find(|(kind, _)| *kind == source.kind()).map_or("the system refuses it", |(_, hint)| hint);
         Error::Bind { service, protocol, address, hint, source }
     }
 }

@@ -127,10 +127,12 @@ async fn next(socket: &UdpSocket, transfer: &mut Transfer, buffer: &mut [u8]) ->
             Err(_) => return transfer.timeout(),
             // The client's port is closed: it has what it wanted, or is gone.
             Ok(Err(_)) => return Step::Aborted("the client closed its port"),
-            Ok(Ok(len)) => match transfer.packet(buffer.get(..len).unwrap_or_default()) {
-                Step::Wait => {}
-                step => return step,
-            },
+            Ok(Ok(len)) => {
+                let step = transfer.packet(buffer.get(..len).unwrap_or_default());
+                if step != Step::Wait {
+                    return step;
+                }
+            }
         }
     }
 }

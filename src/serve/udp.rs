@@ -66,9 +66,9 @@ fn read(fd: i32, buffer: &mut [u8]) -> io::Result<Arrival> {
     let mut control = nix::cmsg_space!(in_pktinfo);
     let mut slices = [IoSliceMut::new(buffer)];
     let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
-    let info = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(info),
-        _ => None,
+    let info = message.cmsgs()?.find_map(|control| {
+        let ControlMessageOwned::Ipv4PacketInfo(info) = control else { return None };
+        Some(info)
     });
     let (Some(peer), Some(info)) = (message.address, info) else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a datagram without address"));

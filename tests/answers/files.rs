@@ -42,7 +42,7 @@ fn pxelinux_finds_its_menu_by_mac_then_by_address_then_by_default() {
 #[test]
 fn only_known_options_are_accepted() {
     let Some(tftp::Answer::Transfer { options, content, .. }) =
-        tftp_get("debian-12/vmlinuz", "tsize\x000\0blksize\09000\0windowsize\04\0timeout\03\0multicast\0\0")
+        tftp_get("debian-12/vmlinuz", "tsize\x000\x00blksize\x009000\x00windowsize\x004\x00timeout\x003\x00multicast\x00\x00")
     else {
         panic!()
     };

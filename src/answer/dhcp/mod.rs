@@ -48,12 +48,6 @@ pub struct Answer {
     pub events: Vec<Event>,
 }
 
-impl Default for Destination {
-    fn default() -> Self {
-        Destination::Broadcast
-    }
-}
-
 /// Answers one packet; silence where the protocol wants it, or where nothing was understood.
 pub fn answer(request: &Request<'_>, tables: &Tables, leases: &Leases) -> Answer {
     let Some(packet) = Packet::read(request.packet) else { return Answer::default() };
@@ -101,7 +95,7 @@ struct Grant<'a> {
 
 impl<'a> Dialogue<'a> {
     fn discover(&self) -> Answer {
-        let Some(grant) = self.reservation().or_else(|| self.from_pool(self.packet.requested)) else {
+        let Some(grant) = self.reservation().or_else(|| self.pool_grant(self.packet.requested)) else {
             let nobody = self.network.pools.is_empty();
             let full = Event::PoolExhausted { mac: self.mac(), network: self.network.network.clone() };
             return Answer { reply: None, events: if nobody { Vec::new() } else { vec![full] } };
@@ -121,7 +115,7 @@ impl<'a> Dialogue<'a> {
         }
         let renewing = !self.packet.ciaddr.is_unspecified();
         let Some(wanted) = self.packet.requested.or(renewing.then_some(self.packet.ciaddr)) else { return Answer::default() };
-        let grant = self.reservation().or_else(|| self.from_pool(Some(wanted)));
+        let grant = self.reservation().or_else(|| self.pool_grant(Some(wanted)));
         let Some(grant) = grant.filter(|grant| grant.address == wanted) else {
             return self.refuse(wanted);
         };
@@ -165,7 +159,7 @@ impl<'a> Dialogue<'a> {
     }
 
     /// The client's own address, the one that it wishes, or the first free one.
-    fn from_pool(&self, wish: Option<Ipv4Addr>) -> Option<Grant<'a>> {
+    fn pool_grant(&self, wish: Option<Ipv4Addr>) -> Option<Grant<'a>> {
         let now = self.request.now;
         let own = self.leases.of(&self.packet.mac).filter(|lease| lease.state != LeaseState::Declined).map(|lease| lease.address);
         let free = |address: &Ipv4Addr| !self.tables.reserved.contains_key(address) && self.leases.is_free(*address, &self.packet.mac, now);

@@ -71,7 +71,7 @@ fn names<'a>(entry: Option<&'a Entry<'_>>) -> impl Iterator<Item = &'a str> {
 fn address(entry: &Entry<'_>, subnet: Option<Subnet>, network: &str, diags: &mut Diags) -> Option<At<Ipv4Addr>> {
     match &entry.value {
         Value::Int(n) => nth(*n, entry.value_span, subnet, network, diags),
-        _ => match dotted(entry.text().unwrap_or_default(), entry.value_span, diags) {
+        Value::Text(_) | Value::Float(_) | Value::Bool(_) | Value::Null => match dotted(entry.text().unwrap_or_default(), entry.value_span, diags) {
             Some(found) if subnet.is_some_and(|subnet| !subnet.contains(found.value)) => {
                 diags.push(outside(&found.value.to_string(), found.span, subnet, network));
                 None
