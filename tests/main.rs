@@ -7,6 +7,7 @@ mod compile;
 mod harness;
 mod lab;
 mod network;
+mod noise;
 mod pages;
 mod program;
 mod reject;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::site::{Format, SiteArgs};
-use super::{Failure, Outcome, report};
+use super::report::{self, Format};
+use super::site::SiteArgs;
+use super::{Failure, Outcome};
 use crate::model::Lock;
 use crate::{store, wanted_assets};
 

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use clap::ValueEnum;
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
     SpanContents,
@@ -9,9 +10,15 @@ use miette::{
 use serde_json::{Value, json};
 
 use super::print;
-use super::site::Format;
 use crate::diag::{Diag, Diags, Label, PRINTED_MAX, Severity};
 use crate::source::{FileId, Source, Sources};
+
+/// How findings are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
 
 /// How much of a long line is shown on each side of a label, in bytes.
 const AROUND_BYTES: usize = 100;

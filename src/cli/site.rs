@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, report};
+use super::Failure;
+use super::report::{self, Format};
 use crate::{Compiled, compile, store};
 
 /// Which site.
@@ -24,12 +25,6 @@ pub(super) struct ReportArgs {
     /// Treat warnings as errors
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(super) deny: Option<Deny>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::site::{Format, ReportArgs, SiteArgs, load, show};
+use super::report::Format;
+use super::site::{ReportArgs, SiteArgs, load, show};
 use super::{Failure, Outcome, print};
 use crate::Compiled;
 use crate::out::Artifact;

@@ -2,93 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::cursor::{Cursor, Token, is_forbidden, is_newline, is_space, is_word};
 use super::{numbers, strings};
-use crate::diag::{Diag, Diags};
-use crate::source::{FileId, Span};
+use crate::diag::Diag;
+use crate::source::Span;
 
-/// How deep `/* /* */ */` may nest is no concern: it is a counter, not a recursion.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token<'s> {
-    /// Any string: plain, quoted, raw.
-    Text(Cow<'s, str>),
-    Int(i64),
-    Float(f64),
-    Bool(bool),
-    Null,
-    Open,
-    Close,
-    BraceOpen,
-    BraceClose,
-    Equals,
-    Slashdash,
-    /// White space, comments and escaped line breaks within a line.
-    Space,
-    /// A line break or `;`.
-    End,
-    /// Something that was reported already.
-    Broken,
-    Eof,
-}
-
-pub(super) struct Lexer<'s, 'd> {
-    pub(super) text: &'s str,
-    pub(super) at: usize,
-    file: FileId,
-    diags: &'d mut Diags,
-}
-
-pub(super) fn is_newline(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{85}' | '\u{0b}' | '\u{0c}' | '\u{2028}' | '\u{2029}')
-}
-
-pub(super) fn is_space(c: char) -> bool {
-    matches!(c, '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
-}
-
-/// Code points that may stand nowhere in a document (KDL 2 §3.19).
-pub(super) fn is_forbidden(c: char) -> bool {
-    matches!(c, '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}' | '\u{200e}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// May it stand in a word without quotes?
-fn is_word(c: char) -> bool {
-    !matches!(c, '\\' | '/' | '(' | ')' | '{' | '}' | ';' | '[' | ']' | '"' | '#' | '=')
-        && !is_newline(c)
-        && !is_space(c)
-        && !is_forbidden(c)
-}
-
-impl<'s, 'd> Lexer<'s, 'd> {
-    pub(super) fn new(text: &'s str, file: FileId, diags: &'d mut Diags) -> Self {
-        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        Lexer { text, at, file, diags }
-    }
-
-    pub(super) fn rest(&self) -> &'s str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    pub(super) fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    pub(super) fn span(&self, start: usize, end: usize) -> Span {
-        Span::new(self.file, start, end)
-    }
-
-    pub(super) fn report(&mut self, diag: Diag) {
-        self.diags.push(diag);
-    }
-
-    /// A node called `name` is left out.
-    pub(super) fn lose(&mut self, name: Option<&str>) {
-        match name {
-            Some(name) => self.diags.lose(name),
-            None => self.diags.lose_unknown(),
-        }
-    }
-
+impl<'s> Cursor<'s, '_> {
     /// The next token and where it stands.
     pub(super) fn next(&mut self) -> (Token<'s>, Span) {
         let start = self.at;
@@ -141,14 +60,6 @@ impl<'s, 'd> Lexer<'s, 'd> {
                 Token::Broken
             }
         }
-    }
-
-    /// The longest run of word characters from here.
-    pub(super) fn take_word(&mut self) -> &'s str {
-        let rest = self.rest();
-        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-        self.at += end;
-        rest.get(..end).unwrap_or_default()
     }
 
     fn word(&mut self) -> Token<'s> {

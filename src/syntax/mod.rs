@@ -1,6 +1,6 @@
 //! Text → spanned nodes: KDL 2, in one pass over the bytes.
 //!
-//! [`lexer`] cuts bytes into tokens, [`strings`] and [`numbers`] read their insides, [`parser`] builds
+//! [`cursor`] knows where we are, [`lexer`] cuts bytes into tokens, [`strings`] and [`numbers`] read their insides, [`parser`] builds
 //! the tree and goes on after a mistake at the next line, so that all mistakes are told at once.
 //! [`decode`] is how later rooms take what a node holds.
 //!
@@ -8,6 +8,7 @@
 //! finding and never a recursion. Nothing outside this room knows how KDL is written.
 //! Source: the KDL 2.0.0 specification, <https://kdl.dev/spec/>.
 
+mod cursor;
 pub mod decode;
 mod lexer;
 mod numbers;

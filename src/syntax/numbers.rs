@@ -1,6 +1,6 @@
 //! Numbers: decimal, hex, octal, binary; and what people write when they forget the quotes.
 
-use super::lexer::{Lexer, Token};
+use super::cursor::{Cursor, Token};
 use super::strings::shorten;
 use crate::diag::Diag;
 
@@ -12,7 +12,7 @@ pub(super) fn looks_like(rest: &str) -> bool {
 }
 
 /// A whole run up to the next separator, so that `10.0.0.0/24` is one mistake and not three.
-pub(super) fn number<'s>(lexer: &mut Lexer<'s, '_>) -> Token<'s> {
+pub(super) fn number<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     let start = lexer.at;
     let mut word = lexer.take_word();
     if lexer.rest().starts_with('/') && !lexer.rest().starts_with("/*") && !lexer.rest().starts_with("//") && !lexer.rest().starts_with("/-") {

@@ -2,20 +2,20 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a parser wants one token and refuses all others, new ones too")]
 
-use super::lexer::{Lexer, Token};
+use super::cursor::{Cursor, Token};
 use super::{DEPTH_MAX, Entry, Node, Value, Word};
 use crate::diag::{Diag, Diags};
 use crate::source::{FileId, Span};
 
 /// One file → its nodes; what is broken is reported and left out.
 pub fn parse<'s>(text: &'s str, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
-    let mut parser = Parser { lexer: Lexer::new(text, file, diags), token: Token::Eof, span: Span::new(file, 0, 0), brace_told: false };
+    let mut parser = Parser { lexer: Cursor::new(text, file, diags), token: Token::Eof, span: Span::new(file, 0, 0), brace_told: false };
     parser.advance();
     parser.nodes(0)
 }
 
 struct Parser<'s, 'd> {
-    lexer: Lexer<'s, 'd>,
+    lexer: Cursor<'s, 'd>,
     /// The token that we look at, and its place.
     token: Token<'s>,
     span: Span,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::lexer::{Lexer, Token, is_forbidden, is_newline, is_space};
+use super::cursor::{Cursor, Token, is_forbidden, is_newline, is_space};
 use crate::diag::Diag;
 
 /// How much of a word a message repeats, in characters.
@@ -17,7 +17,7 @@ pub fn shorten(word: &str) -> String {
 }
 
 /// `"…"` or `"""…"""`.
-pub(super) fn quoted<'s>(lexer: &mut Lexer<'s, '_>) -> Token<'s> {
+pub(super) fn quoted<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     if lexer.rest().starts_with("\"\"\"") {
         return multi_line(lexer, 0);
     }
@@ -49,14 +49,14 @@ pub(super) fn quoted<'s>(lexer: &mut Lexer<'s, '_>) -> Token<'s> {
 }
 
 /// Moves past what a backslash protects: one character, or a run of white space with its line breaks.
-fn skip_escape(lexer: &mut Lexer<'_, '_>) {
+fn skip_escape(lexer: &mut Cursor<'_, '_>) {
     let rest = lexer.rest();
     let spaces = rest.find(|c| !is_space(c) && !is_newline(c)).unwrap_or(rest.len());
     lexer.at += if spaces > 0 { spaces } else { lexer.peek().map_or(0, char::len_utf8) };
 }
 
 /// `#"…"#` with as many `#` as one likes, or `#"""…"""#`.
-pub(super) fn raw<'s>(lexer: &mut Lexer<'s, '_>) -> Token<'s> {
+pub(super) fn raw<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     let start = lexer.at;
     let hashes = lexer.rest().chars().take_while(|c| *c == '#').count();
     if lexer.rest().get(hashes..).is_some_and(|rest| rest.starts_with("\"\"\"")) {
@@ -74,14 +74,14 @@ pub(super) fn raw<'s>(lexer: &mut Lexer<'s, '_>) -> Token<'s> {
     Token::Text(Cow::Borrowed(rest.get(..end).unwrap_or_default()))
 }
 
-fn unterminated<'s>(lexer: &mut Lexer<'s, '_>, start: usize, width: usize, close: &str) -> Token<'s> {
+fn unterminated<'s>(lexer: &mut Cursor<'s, '_>, start: usize, width: usize, close: &str) -> Token<'s> {
     let diag = Diag::new("syntax/unterminated", lexer.span(start, start + width), "string opened here is never closed");
     lexer.report(diag.here("opened here").help(format!("end it with `{close}` on the same line, or use \"\"\" for several lines")));
     Token::Broken
 }
 
 /// A control character in a string: said once, and the string ends where its line or quote does.
-fn forbidden<'s>(lexer: &mut Lexer<'s, '_>, c: char, close: char) -> Token<'s> {
+fn forbidden<'s>(lexer: &mut Cursor<'s, '_>, c: char, close: char) -> Token<'s> {
     let span = lexer.span(lexer.at, lexer.at + c.len_utf8());
     let diag = Diag::new("syntax/unexpected", span, format!("character U+{:04X} cannot stand in a document", c as u32));
     lexer.report(diag.help(format!("write \\u{{{:x}}}", c as u32)));
@@ -92,7 +92,7 @@ fn forbidden<'s>(lexer: &mut Lexer<'s, '_>, c: char, close: char) -> Token<'s> {
 }
 
 /// `"""` or `#"""`: the last line's indent is taken off every line.
-fn multi_line<'s>(lexer: &mut Lexer<'s, '_>, hashes: usize) -> Token<'s> {
+fn multi_line<'s>(lexer: &mut Cursor<'s, '_>, hashes: usize) -> Token<'s> {
     let start = lexer.at;
     let close = format!("\"\"\"{}", "#".repeat(hashes));
     let inside = start + hashes + 3;
@@ -167,7 +167,7 @@ fn join_escaped_lines(body: &str) -> String {
 }
 
 /// Escapes → characters; `None` (and a finding) where one is unknown.
-fn unescape(lexer: &mut Lexer<'_, '_>, body: &str, offset: usize) -> Option<String> {
+fn unescape(lexer: &mut Cursor<'_, '_>, body: &str, offset: usize) -> Option<String> {
     let mut out = String::with_capacity(body.len());
     let mut chars = body.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -201,7 +201,7 @@ fn unescape(lexer: &mut Lexer<'_, '_>, body: &str, offset: usize) -> Option<Stri
     Some(out)
 }
 
-fn bad_escape(lexer: &mut Lexer<'_, '_>, at: usize, message: &str) -> Option<String> {
+fn bad_escape(lexer: &mut Cursor<'_, '_>, at: usize, message: &str) -> Option<String> {
     let end = lexer.text.get(at + 1..).and_then(|rest| rest.chars().next()).map_or(at + 1, |c| at + 1 + c.len_utf8());
     let diag = Diag::new("syntax/unexpected", lexer.span(at, end), message);
     lexer.report(diag.help("KDL 2 knows \\n \\r \\t \\b \\f \\s \\\" \\\\ and \\u{…}; a raw string #\"…\"# has no escapes"));

@@ -1,0 +1,79 @@
+//! Sites with bytes changed, lost, doubled and swapped: the compiler always ends, and every finding has
+//! a place in the text. `NOISE=100000 cargo test noise` tries longer.
+
+use std::path::Path;
+
+use pxelator::source::Inputs;
+use pxelator::{Compiled, compile};
+
+use crate::harness::{ROOT, files, inputs, lock};
+
+/// A small generator whose runs can be repeated (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % limit.max(1)
+    }
+}
+
+/// All texts of the tests and the example.
+fn corpus() -> Vec<Vec<u8>> {
+    let folders = ["tests/reject", "tests/compile", "hosts", "modules"];
+    let all = folders.iter().flat_map(|folder| files(&Path::new(ROOT).join(folder)));
+    let kdl = all.filter(|(path, _)| path.ends_with(".kdl")).map(|(_, bytes)| bytes);
+    kdl.chain([std::fs::read(Path::new(ROOT).join("site.kdl")).unwrap()]).collect()
+}
+
+fn mutate(text: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
+    const INTERESTING: &[&str] =
+        &["{", "}", "\"", "/-", "\\", "#", "(force)", "{x}", "=", "\n", "\u{feff}", "\"\"\"", "/*", "-1", "255.255.255.255", "0"];
+    let at = dice.below(text.len());
+    let end = (at + dice.below(40)).min(text.len());
+    match dice.below(5) {
+        0 => drop(text.drain(at..end)),
+        1 => drop(text.splice(at..at, INTERESTING[dice.below(INTERESTING.len())].bytes())),
+        2 => text.iter_mut().skip(at).take(1).for_each(|byte| *byte = dice.below(256) as u8),
+        3 => {
+            let piece = text[at..end].to_vec();
+            text.splice(at..at, piece);
+        }
+        _ => {
+            let from = dice.below(other.len());
+            let piece = &other[from..(from + dice.below(60)).min(other.len())];
+            text.splice(at..end, piece.iter().copied());
+        }
+    }
+}
+
+fn sound(compiled: &Compiled) {
+    assert_eq!(compiled.tree.is_some(), compiled.diags.errors() == 0);
+    for diag in compiled.diags.iter() {
+        for label in &diag.labels {
+            let text = compiled.sources.text(label.span.file);
+            assert!(text.get(label.span.range()).is_some(), "{} lies between characters: {:?}", diag.code, label.span);
+        }
+    }
+}
+
+#[test]
+fn the_compiler_survives_noise() {
+    let rounds = std::env::var("NOISE").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3000);
+    let corpus = corpus();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..rounds {
+        let mut text = corpus[dice.below(corpus.len())].clone();
+        for _ in 0..=dice.below(6) {
+            let other = &corpus[dice.below(corpus.len())];
+            mutate(&mut text, other, &mut dice);
+        }
+        let site = match std::str::from_utf8(&text) {
+            Ok(text) => inputs(text),
+            Err(_) => Inputs::from([("site.kdl".to_owned(), text.clone()), ("assets.lock".to_owned(), lock().into_bytes())]),
+        };
+        sound(&compile(site, "site.kdl"));
+    }
+}
