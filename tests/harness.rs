@@ -172,8 +172,12 @@ impl Server {
         format!("http://127.0.0.1:{}{path}", self.port(80))
     }
 
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
-        tool("kill", &[signal, &self.child.id().to_string()]);
+        tool("kill", &[signal, &self.pid()]);
     }
 
     /// The first line of the log that contains `text`.

@@ -35,10 +35,11 @@ fn start_boot(folder: &Folder) -> (Child, String) {
         if running && tool("ps", &["-eo", "args"]).contains("qemu-system-x86_64 -M pc") {
             return (child, namespace);
         }
-        if Instant::now() > deadline {
-            child.kill().unwrap();
+        let ended = child.try_wait().unwrap();
+        if Instant::now() > deadline || ended.is_some() {
+            let _gone_already = child.kill();
             child.wait().unwrap();
-            panic!("the machine never started");
+            panic!("the machine never started: {ended:?}");
         }
         std::thread::sleep(Duration::from_millis(100));
     }

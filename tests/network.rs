@@ -132,6 +132,28 @@ fn each_network_answers_for_itself() {
 }
 
 #[test]
+fn root_is_dropped_once_the_ports_are_bound() {
+    if !have(&["root", "ip", "udhcpc", "ps", "getent"]) {
+        return;
+    }
+    let folder = built(SITE);
+    tool("chmod", &["755", &folder.0.to_string_lossy()]);
+    let segment = Segment::new("d", "10.66.0.2/24");
+    let mut command = Command::new("ip");
+    command
+        .args(["netns", "exec", &segment.server, PROGRAM, "serve", "--state", "state", "--user", "nobody"])
+        .current_dir(&folder.0);
+    let server = Server::spawn(command, 0);
+    assert_eq!(tool("ps", &["-o", "user=", "-p", &server.pid()]).trim(), "nobody");
+    segment.become_mac("52:54:00:66:00:99");
+    assert!(segment.udhcpc(&folder).ends_with(" 3600"), "leases are still written");
+    fs::write(folder.0.join("site.kdl"), SITE.replace("pc-07", "pc-17")).unwrap();
+    folder.run(&["build"]).ended(0);
+    server.signal("-HUP");
+    server.wait_for("now serving");
+}
+
+#[test]
 fn other_names_are_forwarded_for_our_own_networks() {
     if !have(&["root", "ip", "dig", "dnsmasq"]) {
         return;
@@ -161,7 +183,12 @@ fn other_names_are_forwarded_for_our_own_networks() {
         .args(["--address=/www.example.org/192.0.2.7", "--user=root"])
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    let up = |_: &i32| {
+        segment
+            .on_client(&["sh", "-c", "dig @10.66.0.53 +short +tries=1 +time=1 www.example.org || true"])
+            .starts_with("192.0.2.7")
+    };
+    assert!((0..20).any(|round| up(&round)), "dnsmasq never answered");
     let (by_udp, by_tcp) = (dig(&["+short", "www.example.org"]), dig(&["+short", "+tcp", "www.example.org"]));
     tool("ip", &["-n", &segment.client, "addr", "add", "192.0.2.99/32", "dev", "v1"]);
     tool("ip", &["-n", &segment.server, "route", "add", "192.0.2.99", "dev", "v0"]);
