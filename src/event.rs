@@ -16,8 +16,11 @@ pub enum Event {
     AddressDeclined { mac: String, address: Ipv4Addr, until: u64 },
     ReservationOffered { host: String, mac: String, address: Ipv4Addr },
     ReservationGranted { host: String, mac: String, address: Ipv4Addr },
+    /// A client found that somebody else uses the address that the site reserves for it.
+    ReservationDeclined { host: String, mac: String, address: Ipv4Addr },
     RequestRefused { mac: String, address: Ipv4Addr },
-    PoolExhausted { mac: String, network: String },
+    /// A network's client finds no address; `first` is where its last pool begins.
+    PoolExhausted { mac: String, network: String, first: Ipv4Addr },
     LoaderOffered { mac: String, file: String },
     FileAsked { client: Ipv4Addr, service: &'static str, path: String, found: bool },
 }

@@ -44,6 +44,8 @@ impl Span {
 pub struct Source {
     pub name: String,
     pub text: String,
+    /// It was cut before a byte that is not UTF-8: nobody reads it further.
+    pub is_cut: bool,
     /// Byte offsets of the line starts, so that a line is found by bisection.
     line_starts: Vec<u32>,
 }
@@ -59,7 +61,7 @@ impl Source {
     pub fn new(name: String, text: String) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at as u32 + 1)).collect();
-        Source { name, text, line_starts }
+        Source { name, text, is_cut: false, line_starts }
     }
 
     pub fn place(&self, offset: usize) -> Place {
@@ -92,6 +94,11 @@ impl Sources {
                 String::from_utf8_lossy(&bytes).into_owned()
             });
             sources.list.push(Source::new(name, text));
+        }
+        for span in &broken {
+            if let Some(source) = sources.list.get_mut(span.file.0 as usize) {
+                source.is_cut = true;
+            }
         }
         (sources, broken)
     }

@@ -68,7 +68,8 @@ fn send(request: &Request<'_>, content: Content, event: Event) -> Answer {
     if request.if_none_match.is_some_and(known) {
         return Answer { status: 304, headers, body: None, event };
     }
-    let same = request.if_range.is_none_or(|one| one == tag);
+    // RFC 9110 §14.2: a range means something for GET alone.
+    let same = request.method == "GET" && request.if_range.is_none_or(|one| one == tag);
     let (status, range) = match request.range.filter(|_| same).and_then(|range| byte_range(range, size)) {
         None => (200, 0..size),
         Some(Some(range)) => {

@@ -38,7 +38,7 @@ pub(super) fn menu(site: &Site, diags: &mut Diags) {
         if entry.value != LOCAL && site.profile(&entry.value).is_none() && !diags.is_lost(&entry.value) {
             let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
             let diag = Diag::new("boot/unknown-entry", entry.span, format!("menu entry `{}` is no profile", entry.value));
-            diags.push(diag.suggest(&entry.value, known));
+            diags.push(diag.suggest(diags, &entry.value, known));
         }
         // pxelinux does not tell capital from small letters in labels.
         match labels.get(&entry.value.to_lowercase()) {
@@ -69,20 +69,25 @@ pub(super) fn menu(site: &Site, diags: &mut Diags) {
     }
 }
 
+/// What every loader reads as part of a path, and nothing else.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._+/@~-".contains(c)
+}
+
 pub(super) fn assets(site: &Site, diags: &mut Diags) {
     let written: BTreeMap<_, &At<String>> = site.profiles.iter().flat_map(Profile::files).map(|path| (path.span, path)).collect();
     for path in written.into_values() {
         let text = &path.value;
-        if text.starts_with('/') || text.split('/').any(|part| matches!(part, ".." | "." | "")) || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if text.starts_with('/') || text.split('/').any(|part| matches!(part, ".." | "." | "")) || !text.chars().all(is_plain) {
             let why = if text.split('/').any(|part| part == "..") || text.starts_with('/') { "leaves the boot root" } else { "is no plain path" };
             let diag = Diag::new("boot/path-escape", path.span, format!("`{}` {why}", text.escape_debug()));
-            diags.push(diag.help("write a path below the assets folder, such as \"debian-12/vmlinuz\", without spaces"));
+            diags.push(diag.help("write a path below the assets folder, such as \"debian-12/vmlinuz\", of letters, digits and . _ + / @ ~ -"));
             continue;
         }
         match site.lock.get(text) {
             None => {
                 let diag = Diag::new("boot/asset-missing", path.span, format!("`{text}` is not in assets.lock; run `pxelator lock`"));
-                diags.push(match crate::diag::nearest(text, site.lock.assets.keys().map(String::as_str)) {
+                diags.push(match diags.nearest(text, site.lock.assets.keys().map(String::as_str)) {
                     Some(near) => diag.help(format!("did you mean `{near}`?")),
                     None => diag.help("copy the file into the assets folder, then run `pxelator lock`"),
                 });
@@ -120,10 +125,13 @@ pub(super) fn cmdlines(site: &Site, diags: &mut Diags) {
 }
 
 fn no_expansion(text: &At<String>, diags: &mut Diags) {
-    if text.value.contains("${") || text.value.split(' ').any(|word| matches!(word, "&&" | "||")) {
+    // iPXE's exec.c ends a command at these words and begins a comment at `#`; its script.c joins a line
+    // that ends in a backslash with the next.
+    let ends = |word: &str| matches!(word, "&&" | "||" | ";") || word.starts_with('#');
+    if text.value.contains("${") || text.value.split_whitespace().any(ends) || text.value.ends_with('\\') {
         let message = format!("iPXE would read `{}` as its own syntax", text.value);
         let diag = Diag::new("boot/loader-syntax", text.span, message);
-        diags.push(diag.help("pass the value in another way: iPXE has no escape for `${`, `&&` and `||`"));
+        diags.push(diag.help("pass the value in another way: iPXE has no escape for `${`, `&&`, `||`, `;`, `#` and a final backslash"));
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::diag::{Diag, Diags, nearest};
-use crate::model::{At, Domain, LABEL_BYTES_MAX, NAME_BYTES_MAX, Record, RecordData, Site};
+use crate::diag::{Diag, Diags};
+use crate::model::{At, Domain, LABEL_BYTES_MAX, NAME_BYTES_MAX, Record, RecordData, Site, TTL_SECS};
 use crate::source::Span;
+
+/// What fits one record beside its name in a message of 64 KiB, in bytes.
+const TXT_BYTES_MAX: usize = 60_000;
 
 pub(super) fn names(site: &Site, diags: &mut Diags) {
     length(&site.domain, site.span, diags);
@@ -21,6 +24,11 @@ pub(super) fn names(site: &Site, diags: &mut Diags) {
             diags.push(diag.help(format!("write `{first}` for {first}.{}: a name with dots is complete", site.domain)));
         }
         if let RecordData::Txt(texts) = &record.data
+            && texts.iter().map(|text| text.len() + 1).sum::<usize>() > TXT_BYTES_MAX
+        {
+            let message = format!("text of more than {TXT_BYTES_MAX} bytes in one record");
+            diags.push(Diag::new("dns/name-length", record.span, message).help("write shorter texts, or several records"));
+        } else if let RecordData::Txt(texts) = &record.data
             && let Some(long) = texts.iter().find(|text| text.len() > 255)
         {
             let message = format!("text of {} bytes; at most 255 in one string", long.len());
@@ -51,20 +59,26 @@ pub(super) fn sets(site: &Site, diags: &mut Diags) {
     site.records.iter().for_each(|record| sets.entry(&record.name).or_default().push(record));
     for (name, records) in sets {
         cname_alone(site, name, &records, hosts.get(name).map(|(_, span)| *span), diags);
-        let mut seen: Vec<&Record> = Vec::new();
+        let mut seen: BTreeMap<String, &Record> = BTreeMap::new();
+        let mut first_of_kind: BTreeMap<&str, (u32, Span)> = BTreeMap::new();
+        first_of_kind.extend(hosts.get(name).map(|(_, span)| ("A", (TTL_SECS, *span))));
         for record in records {
-            if let Some(first) = seen.iter().find(|first| same_data(&first.data, &record.data)) {
+            let (kind, key) = (record.data.kind(), data_key(&record.data));
+            if let Some(first) = seen.get(&key) {
                 let diag = Diag::new("dns/duplicate-record", record.span, "the same record is declared twice");
                 diags.push(diag.here("again here").label(first.span, "first declared here").help("delete one of them"));
-            } else if let Some(first) = seen.iter().find(|first| first.data.kind() == record.data.kind() && first.ttl_secs != record.ttl_secs) {
-                let message = format!("{} records of `{name}` have different TTLs ({} s and {} s)", record.data.kind(), first.ttl_secs, record.ttl_secs);
-                let diag = Diag::new("dns/ttl-mixed", record.span, message);
-                diags.push(diag.label(first.span, "the other record").help("give them the same ttl= (RFC 2181 §5.2)"));
+                continue;
             }
-            seen.push(record);
+            let (ttl, span) = *first_of_kind.entry(kind).or_insert((record.ttl_secs, record.span));
+            if ttl != record.ttl_secs {
+                let message = format!("{kind} records of `{name}` have different TTLs ({ttl} s and {} s)", record.ttl_secs);
+                let diag = Diag::new("dns/ttl-mixed", record.span, message);
+                diags.push(diag.label(span, "the other record").help("give them the same ttl= (RFC 2181 §5.2)"));
+            }
+            seen.insert(key, record);
         }
         let by_host = hosts.get(name).and_then(|(address, span)| {
-            let same = seen.iter().find(|record| record.data == RecordData::A(*address))?;
+            let same = seen.get(&data_key(&RecordData::A(*address)))?;
             Some((same.span, *span))
         });
         if let Some((record, host)) = by_host {
@@ -74,16 +88,18 @@ pub(super) fn sets(site: &Site, diags: &mut Diags) {
     }
 }
 
-fn same_data(a: &RecordData, b: &RecordData) -> bool {
-    match (a, b) {
-        (RecordData::Cname(a), RecordData::Cname(b)) => a.value == b.value,
-        _ => a == b,
+/// The data alone, wherever it was written.
+fn data_key(data: &RecordData) -> String {
+    match data {
+        RecordData::A(address) => format!("A {address}"),
+        RecordData::Cname(to) => format!("CNAME {}", to.value),
+        RecordData::Txt(texts) => format!("TXT {texts:?}"),
     }
 }
 
 fn cname_alone(site: &Site, name: &Domain, records: &[&Record], host: Option<Span>, diags: &mut Diags) {
     let Some(cname) = records.iter().find(|record| matches!(record.data, RecordData::Cname(_))) else { return };
-    let other = records.iter().find(|record| !same_data(&record.data, &cname.data));
+    let other = records.iter().find(|record| data_key(&record.data) != data_key(&cname.data));
     if let Some(second) = other.filter(|other| matches!(other.data, RecordData::Cname(_))) {
         let diag = Diag::new("dns/cname-and-other", second.span, format!("`{name}` has two CNAME records"));
         diags.push(diag.label(cname.span, "the other record").help("keep one of them: an alias stands for one name"));
@@ -95,6 +111,17 @@ fn cname_alone(site: &Site, name: &Domain, records: &[&Record], host: Option<Spa
         let message = format!("`{name}` has a CNAME and {} {kind} record", if kind == "A" || kind == "SOA" { "an" } else { "a" });
         let diag = Diag::new("dns/cname-and-other", cname.span, message);
         diags.push(diag.label(span, "the other record").help("delete one of them: a name with a CNAME has nothing else (RFC 1034 §3.6.2)"));
+    }
+}
+
+/// A forwarder that is ourselves would be asked by itself for ever.
+pub(super) fn forwards(site: &Site, diags: &mut Diags) {
+    for at in &site.forwards {
+        let own = site.networks.iter().filter_map(|network| network.server.as_ref()).find(|server| server.value == at.value);
+        if let Some(server) = own {
+            let diag = Diag::new("dns/forward-self", at.span, format!("{} is this boot server itself", at.value));
+            diags.push(diag.label(server.span, "the server").help("name a resolver outside, such as \"9.9.9.9\""));
+        }
     }
 }
 
@@ -115,7 +142,7 @@ pub(super) fn aliases(site: &Site, diags: &mut Diags) {
             let diag = Diag::new("dns/target-missing", to.span, format!("CNAME target `{}` has no address", to.value));
             let names = hosts.keys().chain(records.iter().copied()).map(|name| relative(name, &site.domain));
             let declared = site.hosts.iter().any(|host| host.name.as_str() == found);
-            diags.push(match nearest(found, names) {
+            diags.push(match diags.nearest(found, names) {
                 _ if declared => diag.help(format!("give host `{found}` an address")),
                 Some(near) => diag.help(format!("did you mean `{near}`?")),
                 None => diag.help("declare a host of this name, or write a complete name with dots"),

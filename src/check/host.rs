@@ -51,16 +51,8 @@ pub(super) fn addresses(site: &Site, diags: &mut Diags) {
     });
 }
 
-/// Everything that names a profile, with what it is.
-fn references(site: &Site) -> impl Iterator<Item = &At<String>> {
-    let hosts = site.hosts.iter().filter_map(|host| host.profile.as_ref());
-    let networks = site.networks.iter().filter_map(|network| network.profile.as_ref());
-    let pools = site.networks.iter().flat_map(|network| &network.pools).filter_map(|pool| pool.profile.as_ref());
-    hosts.chain(networks).chain(pools)
-}
-
 pub(super) fn profiles(site: &Site, diags: &mut Diags) {
-    let unique: BTreeMap<Span, &At<String>> = references(site).map(|name| (name.span, name)).collect();
+    let unique: BTreeMap<Span, &At<String>> = site.references().map(|name| (name.span, name)).collect();
     let mut idle: BTreeMap<&str, Span> = BTreeMap::new();
     for name in unique.into_values().filter(|name| name.value != LOCAL) {
         match site.profile(&name.value) {
@@ -68,7 +60,7 @@ pub(super) fn profiles(site: &Site, diags: &mut Diags) {
             None => {
                 let diag = Diag::new("host/unknown-profile", name.span, format!("profile `{}` is not declared", name.value));
                 let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
-                let diag = match crate::diag::nearest(&name.value, known) {
+                let diag = match diags.nearest(&name.value, known) {
                     Some(near) => diag.help(format!("did you mean `{near}`?")),
                     None => diag.help(format!("declare it: profile {} {{ kernel \"…\"; initrd \"…\" }}", name.value)),
                 };

@@ -1,10 +1,10 @@
 //! Networks, gateways and pools.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::diag::{Diag, Diags};
-use crate::model::{At, Host, Network, Site};
+use crate::model::{At, Host, Network, Pool, Site};
 
 pub(super) fn overlap(site: &Site, diags: &mut Diags) {
     let mut sorted: Vec<&Network> = site.networks.iter().collect();
@@ -74,10 +74,14 @@ pub(super) fn pools(site: &Site, diags: &mut Diags) {
     for network in &site.networks {
         let mut sorted: Vec<_> = network.pools.iter().collect();
         sorted.sort_by_key(|pool| (pool.first, pool.last));
-        for (first, again) in sorted.iter().zip(sorted.iter().skip(1)).filter(|(a, b)| b.first <= a.last) {
-            let message = format!("pools {}–{} and {}–{} overlap", first.first, first.last, again.first, again.last);
-            let diag = Diag::new("network/pool-overlap", again.span, message);
-            diags.push(diag.label(first.span, "the other pool").help("let one end before the other starts"));
+        let mut widest: Option<&Pool> = None;
+        for pool in sorted {
+            if let Some(first) = widest.filter(|first| pool.first <= first.last) {
+                let message = format!("pools {}–{} and {}–{} overlap", first.first, first.last, pool.first, pool.last);
+                let diag = Diag::new("network/pool-overlap", pool.span, message);
+                diags.push(diag.label(first.span, "the other pool").help("let one end before the other starts"));
+            }
+            widest = widest.filter(|first| first.last >= pool.last).or(Some(pool));
         }
     }
 }
@@ -95,16 +99,24 @@ pub(super) fn host_in_pool(site: &Site, diags: &mut Diags) {
 
 pub(super) fn pool_size(site: &Site, diags: &mut Diags) {
     let mut needed: BTreeMap<usize, u64> = BTreeMap::new();
-    for host in site.hosts.iter().filter(|host| host.address.is_none() && !host.macs.is_empty()) {
-        host.network.into_iter().for_each(|index| *needed.entry(index).or_default() += 1);
+    let mut taken: BTreeMap<usize, BTreeSet<Ipv4Addr>> = BTreeMap::new();
+    for (host, index) in site.hosts.iter().filter_map(|host| Some((host, host.network?))) {
+        match &host.address {
+            Some(at) => drop(taken.entry(index).or_default().insert(at.value)),
+            None if !host.macs.is_empty() => *needed.entry(index).or_default() += 1,
+            None => {}
+        }
     }
-    for (index, hosts) in needed {
-        let Some(network) = site.networks.get(index) else { continue };
-        let pools: u64 = network.pools.iter().map(|pool| pool.size()).sum();
-        let taken = site.hosts.iter().filter_map(|host| host.address.as_ref()).map(|at| at.value);
-        let carved = taken.filter(|address| network.pools.iter().any(|pool| pool.contains(*address))).count() as u64;
-        let size = pools.saturating_sub(carved);
-        if size < hosts && !diags.is_lost(&network.name) {
+    for (index, network) in site.networks.iter().enumerate() {
+        if network.pools.is_empty() && !needed.contains_key(&index) {
+            continue;
+        }
+        let mut taken = taken.remove(&index).unwrap_or_default();
+        taken.extend(network.gateway.iter().chain(&network.server).chain(&network.dns).map(|at| at.value));
+        let carved = |pool: &Pool| taken.range(pool.first..=pool.last).count() as u64;
+        let size: u64 = network.pools.iter().map(|pool| pool.size().saturating_sub(carved(pool))).sum();
+        let hosts = needed.get(&index).copied().unwrap_or(0);
+        if size < hosts.max(u64::from(!network.pools.is_empty())) && !diags.is_lost(&network.name) {
             let span = network.pools.first().map_or(network.subnet_span, |pool| pool.span);
             let (plural, name) = (if hosts == 1 { "" } else { "s" }, &network.name);
             let message = format!("pool of {size} for {hosts} host{plural} without an address in `{name}`");

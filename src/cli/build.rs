@@ -59,6 +59,9 @@ fn check_out(out: &Path, manifest: &Manifest) -> Outcome {
         Err(error) => print(&format!("{error}\n")),
         Ok((_, files, _)) => {
             let findings = manifest.verify(&files);
+            if findings.is_clean() {
+                print(&format!("differs: {shown}/manifest.json (another compiler)\n"));
+            }
             let list =
                 |what: &str, paths: &[String]| paths.iter().map(|path| format!("{what} {shown}/{path}\n")).collect::<String>();
             print(

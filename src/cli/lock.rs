@@ -25,7 +25,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let (inputs, entry) = store::read_site(&args.site.site)?;
+    let (mut inputs, entry) = store::read_site(&args.site.site)?;
+    // The old one may be broken (a merge conflict, say): it is written anew.
+    inputs.remove(Lock::FILE);
     let (sources, diags, wanted) = wanted_assets(inputs, &entry);
     report::show(&sources, &diags, Format::Text);
     let Some(wanted) = wanted else { return Ok(Outcome::Errors) };

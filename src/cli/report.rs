@@ -44,7 +44,7 @@ fn text(sources: &Sources, diags: &Diags) -> String {
     for diag in diags.iter().take(PRINTED_MAX) {
         let mut one = String::new();
         let _infallible = handler.render_report(&mut one, &Shown::new(sources, diag));
-        if out.len() + one.len() > TEXT_BYTES_MAX {
+        if shown > 0 && out.len() + one.len() > TEXT_BYTES_MAX {
             break;
         }
         out.push_str(&one);
@@ -210,6 +210,8 @@ impl SourceCode for Excerpt<'_> {
         // Without context only the place of the label itself is wanted: for the headline.
         let start =
             if before == 0 { first } else { text.floor_char_boundary(line_start.max(first.saturating_sub(AROUND_BYTES))) };
+        // A final CR would be counted as a line of its own.
+        let line_end = line_end - usize::from(text.get(..line_end).is_some_and(|line| line.ends_with('\r') && line_end > last));
         let end = text.floor_char_boundary(line_end.min(last + AROUND_BYTES));
         let place = source.place(start);
         Ok(Box::new(MietteSpanContents::new_named(

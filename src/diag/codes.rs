@@ -93,6 +93,7 @@ pub const CODES: &[Code] = codes! {
     Error "dns/cname-and-other"
     Error "dns/cname-loop"
     Error "dns/duplicate-record"
+    Error "dns/forward-self"
     Error "dns/name-length"
     Error "dns/outside-zone"
     Warning "dns/reverse-mismatch"

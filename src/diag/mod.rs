@@ -18,6 +18,8 @@ pub use codes::{Severity, explain};
 
 /// How many findings are printed; the rest are counted.
 pub const PRINTED_MAX: usize = 50;
+/// Up to how many findings names are suggested.
+const SUGGESTED_MAX: usize = 100;
 /// How many findings are kept; a file of noise must not fill the memory.
 pub const KEPT_MAX: usize = 10_000;
 
@@ -66,8 +68,8 @@ impl Diag {
     }
 
     /// “did you mean”, where a near name exists.
-    pub fn suggest<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        match nearest(found, known) {
+    pub fn suggest<'a>(self, diags: &Diags, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match diags.nearest(found, known) {
             Some(name) => self.help(format!("did you mean `{name}`?")),
             None => self,
         }
@@ -89,6 +91,7 @@ pub struct Diags {
     lost: BTreeSet<String>,
     /// Something unknown is lost: a file, a module, a line without a readable name.
     lost_unknown: bool,
+    codes: BTreeSet<&'static str>,
     /// Places whose value hangs on something lost.
     tainted: BTreeSet<Span>,
 }
@@ -96,6 +99,7 @@ pub struct Diags {
 impl Diags {
     pub fn push(&mut self, diag: Diag) {
         self.errors += usize::from(diag.severity == Severity::Error);
+        self.codes.insert(diag.code);
         if self.list.len() < KEPT_MAX {
             self.list.push(diag);
         } else {
@@ -124,7 +128,13 @@ impl Diags {
     }
 
     pub fn has(&self, code: &str) -> bool {
-        self.list.iter().any(|diag| diag.code == code)
+        self.codes.contains(code)
+    }
+
+    /// The nearest known name. Among thousands of mistakes nobody reads suggestions, and each costs a
+    /// look at every name: then there are none.
+    pub fn nearest<'a>(&self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        if self.total() > SUGGESTED_MAX { None } else { nearest(found, known) }
     }
 
     pub fn errors(&self) -> usize {

@@ -21,13 +21,11 @@ use std::net::Ipv4Addr;
 
 use crate::check::Checked;
 use crate::diag::Diags;
-use crate::model::{Domain, Host, Record, RecordData, Site, Subnet};
+use crate::model::{Domain, Host, Record, RecordData, Site, Subnet, TTL_SECS};
 use crate::out::table::{FORWARDS, ForwardRow, ZONE_SUFFIX, ZONES, json};
 use crate::out::{Lines, Wing};
 use crate::source::Span;
 
-/// How long what hosts bring by themselves may be kept, in seconds.
-const TTL_SECS: u32 = 3600;
 /// SOA: refresh, retry, expire, and how long a “no such name” may be kept (RFC 2308), in seconds.
 const SOA_TIMES: &str = "3600 900 604800 300";
 
@@ -41,10 +39,9 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let servers = name_servers(site);
     wing.write(zone_path(site.domain.as_str()), forward_zone(site, &servers));
     for (zone, (origin, pointers)) in reverse_zones(site) {
-        let mut lines = head(&zone, &[origin, site.span], &servers);
+        let mut lines = head(&zone, &site.domain, &[origin, site.span], &servers);
         for (address, host) in pointers {
-            let [.., last] = address.octets();
-            let owner = owner_in(&zone, address).unwrap_or_else(|| last.to_string());
+            let owner = owner_in(&zone, address);
             lines.line(&host.origins, format_args!("{owner} IN PTR {}.", site.domain.host(&host.name)));
         }
         wing.write(zone_path(&zone), lines);
@@ -69,25 +66,27 @@ fn name_servers(site: &Site) -> NameServers {
     let names: Vec<String> = hosts.map(|host| format!("{}.", site.domain.host(&host.name))).collect();
     match (names.is_empty(), servers.is_empty()) {
         (false, _) => NameServers { names, addresses: Vec::new() },
-        // A server that is no host of the site: `ns`, whose addresses are the servers' unless the site says its own.
+        // A server that is no host of the site gets a name, one that nobody else has.
         (true, false) => {
-            let name = site.domain.resolve("ns");
-            let by_host = site.hosts.iter().any(|host| Some(site.domain.host(&host.name)) == name);
-            let taken = by_host || site.records.iter().any(|record| Some(&record.name) == name.as_ref());
-            let addresses = if taken { Vec::new() } else { servers.into_iter().collect() };
-            NameServers { names: vec![format!("ns.{}.", site.domain)], addresses }
+            let taken = |label: &str| {
+                let name = site.domain.resolve(label);
+                let by_host = site.hosts.iter().any(|host| host.name.as_str() == label);
+                by_host || site.records.iter().any(|record| Some(&record.name) == name.as_ref())
+            };
+            let label = ["ns", "ns-pxelator"].into_iter().find(|label| !taken(label)).unwrap_or("ns-pxelator-0");
+            NameServers { names: vec![format!("{label}.{}.", site.domain)], addresses: servers.into_iter().collect() }
         }
         // No network tells its server. The zone is still whole, and says that it is served locally.
         (true, true) => NameServers { names: vec!["localhost.".into()], addresses: Vec::new() },
     }
 }
 
-fn head(zone: &str, origins: &[Span], servers: &NameServers) -> Lines {
+fn head(zone: &str, domain: &Domain, origins: &[Span], servers: &NameServers) -> Lines {
     let mut lines = Lines::default();
     let first = servers.names.first().map_or("localhost.", String::as_str);
     lines.line(origins, format_args!("$ORIGIN {zone}."));
     lines.line(origins, format_args!("$TTL {TTL_SECS}"));
-    lines.line(origins, format_args!("@ IN SOA {first} hostmaster.{zone}. 0 {SOA_TIMES}"));
+    lines.line(origins, format_args!("@ IN SOA {first} hostmaster.{domain}. 0 {SOA_TIMES}"));
     for name in &servers.names {
         lines.line(origins, format_args!("@ IN NS {name}"));
     }
@@ -95,9 +94,10 @@ fn head(zone: &str, origins: &[Span], servers: &NameServers) -> Lines {
 }
 
 fn forward_zone(site: &Site, servers: &NameServers) -> Lines {
-    let mut lines = head(site.domain.as_str(), &[site.span], servers);
+    let mut lines = head(site.domain.as_str(), &site.domain, &[site.span], servers);
     for (address, span) in &servers.addresses {
-        lines.line(&[*span], format_args!("ns IN A {address}"));
+        let name = servers.names.first().map_or("@", String::as_str);
+        lines.line(&[*span], format_args!("{name} IN A {address}"));
     }
     for host in &site.hosts {
         if let Some(at) = &host.address {
@@ -176,9 +176,9 @@ fn zones_of(subnet: Subnet) -> Vec<String> {
 }
 
 /// The owner of an address's PTR, relative to its zone.
-fn owner_in(zone: &str, address: Ipv4Addr) -> Option<String> {
+fn owner_in(zone: &str, address: Ipv4Addr) -> String {
     let [a, b, c, d] = address.octets();
-    format!("{d}.{c}.{b}.{a}.in-addr.arpa").strip_suffix(zone).map(|owner| owner.trim_end_matches('.').to_owned())
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa").trim_end_matches(zone).trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(zones("10.77.0.64/26"), ["0.77.10.in-addr.arpa"]);
         assert_eq!(zones("172.16.0.0/12").len(), 16);
         assert_eq!(zones("10.0.0.0/8"), ["10.in-addr.arpa"]);
-        assert_eq!(owner_in("77.10.in-addr.arpa", Ipv4Addr::new(10, 77, 3, 9)).unwrap(), "9.3");
+        assert_eq!(owner_in("77.10.in-addr.arpa", Ipv4Addr::new(10, 77, 3, 9)), "9.3");
     }
 
     #[test]

@@ -22,6 +22,15 @@ pub(super) fn reachable<'s>(sources: &'s Sources, start: FileId, diags: &mut Dia
     walk.files.into_iter().map(|(id, nodes)| File { id, nodes }).collect()
 }
 
+/// The nodes of a file; one that is no text was reported, and nobody knows what it would have said.
+pub(super) fn read<'s>(sources: &'s Sources, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
+    if sources.get(file).is_some_and(|source| source.is_cut) {
+        diags.lose_unknown();
+        return Vec::new();
+    }
+    parse(sources.text(file), file, diags)
+}
+
 struct Walk<'s, 'd> {
     sources: &'s Sources,
     files: BTreeMap<FileId, Vec<Node<'s>>>,
@@ -32,7 +41,7 @@ struct Walk<'s, 'd> {
 
 impl<'s> Walk<'s, '_> {
     fn visit(&mut self, file: FileId) {
-        let nodes = parse(self.sources.text(file), file, self.diags);
+        let nodes = read(self.sources, file, self.diags);
         let imports: Vec<Node<'s>> = nodes.iter().filter(|node| node.name.text == "import").cloned().collect();
         self.files.insert(file, nodes);
         self.chain.push(file);
@@ -69,6 +78,11 @@ impl<'s> Walk<'s, '_> {
             return BTreeSet::new();
         };
         let kdl = self.sources.iter().filter(|(_, source)| source.name.ends_with(".kdl"));
+        if !path.contains(['*', '?'])
+            && let Some(file) = self.sources.find(&path)
+        {
+            return BTreeSet::from([file]);
+        }
         // A pattern that matches the file in which it stands does not mean it.
         let own = self.chain.last().copied().filter(|_| path.contains(['*', '?']));
         let found: BTreeSet<FileId> = kdl.filter(|(_, source)| glob_matches(&path, &source.name)).map(|(id, _)| id).filter(|id| Some(*id) != own).collect();

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diag, Diags};
 use crate::schema;
-use crate::source::Span;
-use crate::syntax::{Entry, Node, Word};
+use crate::source::{FileId, Span};
+use crate::syntax::{Entry, Node, Word, shorten};
 
+/// How many lists' lines a profile may have with its parents.
+const LIST_MAX: usize = 4096;
 /// How long a chain of `extends` may be.
 const EXTENDS_MAX: usize = 32;
 
@@ -71,44 +73,52 @@ fn priority(note: Option<&Word<'_>>) -> Priority {
     }
 }
 
+/// What a value could be, before it is decided.
+type Candidates<'s> = BTreeMap<String, Vec<Choice<'s>>>;
+
 /// All nodes of one kind that has no name.
 pub(super) fn one<'s>(nodes: Vec<Node<'s>>, diags: &mut Diags) -> Option<Merged<'s>> {
-    let first = nodes.first()?;
-    let path = first.name.text.to_string();
-    let mut merged = Merged { name: None, origins: origins_of(first), values: BTreeMap::new(), lists: Vec::new() };
-    nodes.into_iter().for_each(|node| absorb(&mut merged, node, &path, diags));
-    settle_lists(&mut merged);
+    let path = nodes.first()?.name.text.to_string();
+    let mut merged = join(None, nodes, &path, diags);
+    settle_lists(&mut merged, &[], diags);
     warn_idle_force(&merged, diags);
     Some(merged)
 }
 
 /// All nodes of one kind, by their names, each merged.
 pub(super) fn by_name<'s>(nodes: Vec<Node<'s>>, diags: &mut Diags) -> BTreeMap<String, Merged<'s>> {
-    let mut all: BTreeMap<String, Merged<'s>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<Node<'s>>> = BTreeMap::new();
     for node in nodes {
-        let Some(name) = node.arg(0).and_then(|arg| Some(Word { text: arg.text()?.to_owned().into(), span: arg.value_span })) else { continue };
-        let path = format!("{}.{}", node.name.text, name.text);
-        let merged = all.entry(name.text.to_string()).or_insert_with(|| Merged {
-            name: Some(name),
-            origins: Vec::new(),
-            values: BTreeMap::new(),
-            lists: Vec::new(),
-        });
-        merged.origins.extend(origins_of(&node));
-        absorb(merged, node, &path, diags);
+        groups.entry(node.title().unwrap_or_default().to_owned()).or_default().push(node);
+    }
+    let mut all = BTreeMap::new();
+    for (title, nodes) in groups {
+        let Some(first) = nodes.first() else { continue };
+        let name = first.arg(0).map(|arg| Word { text: title.clone().into(), span: arg.value_span });
+        let path = format!("{}.{title}", first.name.text);
+        all.insert(title, join(name, nodes, &path, diags));
     }
     all
 }
 
+fn join<'s>(name: Option<Word<'s>>, nodes: Vec<Node<'s>>, path: &str, diags: &mut Diags) -> Merged<'s> {
+    let origins = nodes.iter().flat_map(origins_of).collect();
+    let mut merged = Merged { name, origins, values: BTreeMap::new(), lists: Vec::new() };
+    let mut candidates = Candidates::new();
+    nodes.into_iter().for_each(|node| absorb(&mut merged, &mut candidates, node));
+    settle_values(&mut merged, candidates, path, diags);
+    merged
+}
+
 /// Adds one node: its properties and single children as values, other children as lists.
-fn absorb<'s>(merged: &mut Merged<'s>, node: Node<'s>, path: &str, diags: &mut Diags) {
+fn absorb<'s>(merged: &mut Merged<'s>, candidates: &mut Candidates<'s>, node: Node<'s>) {
     let via = node.via;
     let parent = node.name.text.to_string();
     for entry in node.entries {
         let Some(name) = entry.name.as_ref().map(|word| word.text.to_string()) else { continue };
         let origins = std::iter::once(entry.span).chain(via).collect();
         let choice = Choice { priority: priority(entry.note.as_ref()), entry, origins, contested: false };
-        choose(merged, name, choice, path, diags);
+        candidates.entry(name).or_default().push(choice);
     }
     for child in node.children {
         let single = schema::find(&child.name.text, &parent).is_some_and(|spec| spec.once);
@@ -116,39 +126,49 @@ fn absorb<'s>(merged: &mut Merged<'s>, node: Node<'s>, path: &str, diags: &mut D
             Some(entry) => {
                 let note = child.note.as_ref().or(entry.note.as_ref());
                 let choice = Choice { priority: priority(note), entry, origins: origins_of(&child), contested: false };
-                choose(merged, child.name.text.to_string(), choice, path, diags);
+                candidates.entry(child.name.text.to_string()).or_default().push(choice);
             }
             None => merged.lists.push(child),
         }
     }
 }
 
-fn choose<'s>(merged: &mut Merged<'s>, name: String, mut new: Choice<'s>, path: &str, diags: &mut Diags) {
-    let Some(old) = merged.values.get_mut(&name) else {
-        merged.values.insert(name, new);
-        return;
-    };
-    old.contested = true;
-    if new.priority == old.priority && new.entry.value != old.entry.value {
-        let show = |entry: &Entry<'_>| entry.text().map_or_else(|| format!("{:?}", entry.value), str::to_owned);
-        let (here, there) = (show(&new.entry), show(&old.entry));
-        let diag = Diag::new("eval/conflict", new.entry.span, format!("`{path}.{name}` is `{here}` here and `{there}` there"));
-        let diag = diag.label(old.entry.span, format!("`{there}` here"));
-        diags.push(diag.help("mark the one that shall win: (force) before its value"));
-        return;
-    }
-    new.contested = true;
-    if new.priority > old.priority {
-        *old = new;
+/// Of each value the loudest wins; the loudest must agree. Only when all are known is anything decided,
+/// so the order of files changes nothing.
+fn settle_values<'s>(merged: &mut Merged<'s>, candidates: Candidates<'s>, path: &str, diags: &mut Diags) {
+    for (name, mut all) in candidates {
+        all.sort_by_key(|choice| (std::cmp::Reverse(choice.priority), choice.entry.span));
+        let contested = all.len() > 1;
+        let mut loudest = all.into_iter();
+        let Some(first) = loudest.next() else { continue };
+        let rival = loudest.find(|other| other.priority == first.priority && other.entry.value != first.entry.value);
+        if let Some(rival) = rival {
+            let show = |entry: &Entry<'_>| shorten(&entry.text().map_or_else(|| format!("{:?}", entry.value), str::to_owned));
+            let (here, there) = (show(&rival.entry), show(&first.entry));
+            let message = format!("`{path}.{name}` is `{here}` here and `{there}` there");
+            let diag = Diag::new("eval/conflict", rival.entry.span, message).label(first.entry.span, format!("`{there}` here"));
+            diags.push(diag.help("mark the one that shall win: (force) before its value"));
+        }
+        merged.values.insert(name, Choice { contested, ..first });
     }
 }
 
-/// Of each list the loudest nodes stay.
-fn settle_lists(merged: &mut Merged<'_>) {
+/// Of each list the loudest nodes stay. A `(force)` that silences nobody is said, unless `inherited`
+/// lists are there to be silenced.
+fn settle_lists(merged: &mut Merged<'_>, inherited: &[Node<'_>], diags: &mut Diags) {
     let mut loudest: BTreeMap<String, Priority> = BTreeMap::new();
     for node in &merged.lists {
         let loud = priority(node.note.as_ref());
         loudest.entry(node.name.text.to_string()).and_modify(|most| *most = loud.max(*most)).or_insert(loud);
+    }
+    for (name, _) in loudest.iter().filter(|(_, loud)| **loud == Priority::Force) {
+        let (forced, silenced): (Vec<_>, Vec<_>) =
+            merged.list(name).partition(|node| priority(node.note.as_ref()) == Priority::Force);
+        let idle = silenced.is_empty() && !inherited.iter().any(|node| node.name.text == *name);
+        if let Some(node) = forced.first().filter(|_| idle) {
+            let diag = Diag::new("eval/force-nothing", node.span, "`(force)` overrides nothing");
+            diags.push(diag.help("delete `(force)`"));
+        }
     }
     merged.lists.retain(|node| loudest.get(&*node.name.text) == Some(&priority(node.note.as_ref())));
 }
@@ -177,7 +197,7 @@ pub(super) fn inherit<'s>(profiles: BTreeMap<String, Merged<'s>>, diags: &mut Di
             }
             let Some(own) = profiles.get(&name) else { continue };
             let parent = own.value("extends").and_then(|choice| choice.entry.text()).and_then(|parent| done.get(parent));
-            let whole = take_over(own.clone(), parent);
+            let whole = take_over(own.clone(), parent, diags);
             warn_idle_force(&whole, diags);
             done.insert(name, whole);
         }
@@ -200,7 +220,7 @@ fn ancestry(name: &str, profiles: &BTreeMap<String, Merged<'_>>, broken: &mut BT
             let message = format!("profile `{parent}` is not declared");
             let diag = Diag::new("host/unknown-profile", choice.entry.value_span, message);
             if !broken.contains(name) && chain.len() == 1 && !diags.is_lost(&parent) {
-                diags.push(diag.suggest(&parent, profiles.keys().map(String::as_str)));
+                diags.push(diag.suggest(diags, &parent, profiles.keys().map(String::as_str)));
             }
             return Some(chain);
         }
@@ -223,12 +243,11 @@ fn ancestry(name: &str, profiles: &BTreeMap<String, Merged<'_>>, broken: &mut BT
     }
 }
 
-/// What the parent says comes first; what the profile itself says wins.
-fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>) -> Merged<'s> {
-    let Some(parent) = parent else {
-        settle_lists(&mut own);
-        return own;
-    };
+/// What the parent says comes first; what the profile itself says wins, however quietly.
+fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, diags: &mut Diags) -> Merged<'s> {
+    let inherited = parent.map(|parent| parent.lists.as_slice()).unwrap_or_default();
+    settle_lists(&mut own, inherited, diags);
+    let Some(parent) = parent else { return own };
     // A kernel of its own replaces a parent's chain, and the other way round.
     let starts_itself = own.values.contains_key("kernel") || own.values.contains_key("chain") || own.list("local").next().is_some();
     for (name, choice) in &parent.values {
@@ -240,10 +259,17 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>) -> Merged<'s>
             None => {}
         }
     }
-    let mut lists = parent.lists.clone();
-    lists.retain(|node| !starts_itself || node.name.text != "local");
+    let forced: BTreeSet<String> = own.lists.iter().filter(|node| priority(node.note.as_ref()) == Priority::Force).map(|node| node.name.text.to_string()).collect();
+    let passed_on = |node: &&Node<'_>| !forced.contains(&*node.name.text) && !(starts_itself && node.name.text == "local");
+    let mut lists: Vec<Node<'s>> = parent.lists.iter().filter(passed_on).cloned().collect();
+    if lists.len() + own.lists.len() > LIST_MAX {
+        let span = own.name.as_ref().map(|word| word.span);
+        let message = format!("profile `{}` has more than {LIST_MAX} lines, those of its parents included", own.title());
+        let span = span.or(own.span()).or(parent.span()).unwrap_or(Span::new(FileId(0), 0, 0));
+        diags.push(Diag::new("eval/limit", span, message).help("write several words on one line"));
+        return own;
+    }
     lists.append(&mut own.lists);
     own.lists = lists;
-    settle_lists(&mut own);
     own
 }

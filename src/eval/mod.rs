@@ -39,7 +39,10 @@ pub fn evaluate<'s>(sources: &'s Sources, entry: &str, diags: &mut Diags) -> Con
     let mut files = imports::reachable(sources, start, diags);
     let lets = scope::collect_lets(&mut files, diags);
     let mut scope = scope::Scope::new(lets, diags);
-    for nodes in files.iter_mut().map(|file| &mut file.nodes) {
+    for imports::File { id, nodes } in &mut files {
+        // A module that an import swept up defines nothing by itself.
+        let is_module = sources.name(*id).starts_with("modules/");
+        nodes.retain(|node| !(is_module && node.name.text == "module"));
         scope.fill(nodes, diags);
         schema::conform(nodes, "", diags);
     }

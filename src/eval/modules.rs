@@ -1,13 +1,13 @@
 //! `use`: a module's config with the options that the site gave it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::imports::File;
+use super::imports::{File, read};
 use super::scope::Scope;
-use crate::diag::{Diag, Diags, nearest};
+use crate::diag::{Diag, Diags};
 use crate::schema::{self, duration_secs, mac_bytes};
 use crate::source::{Sources, Span, module_paths};
-use crate::syntax::{Entry, Node, Value, parse};
+use crate::syntax::{Entry, Node, Value};
 
 /// How deep modules may use modules.
 const DEPTH_MAX: usize = 16;
@@ -29,10 +29,6 @@ const OPTION_TYPES: &[(&str, &str)] = &[
 pub(super) fn instantiate<'s>(sources: &'s Sources, files: &mut [File<'s>], diags: &mut Diags) -> Vec<Node<'s>> {
     let mut workshop = Workshop { sources, made: BTreeMap::new(), diags };
     for file in files {
-        let is_module = sources.name(file.id).starts_with("modules/");
-        if is_module {
-            file.nodes.retain(|node| node.name.text != "module");
-        }
         let (uses, rest) = std::mem::take(&mut file.nodes).into_iter().partition(|node| node.name.text == "use");
         file.nodes = rest;
         for line in uses {
@@ -54,7 +50,10 @@ impl<'s> Workshop<'s, '_> {
     fn instance(&mut self, line: &Node<'s>, via: Span, depth: usize) {
         let Some(name) = line.title().map(str::to_owned) else { return };
         if let Some((first, _)) = self.made.get(&name) {
-            self.diags.push(schema::twice(line, first));
+            // Two modules may both need a third; only different wishes are a quarrel.
+            if !same(line, first) {
+                self.diags.push(schema::twice(line, first));
+            }
             return;
         }
         if depth > DEPTH_MAX {
@@ -85,7 +84,10 @@ impl<'s> Workshop<'s, '_> {
             self.diags.push(self.unknown(name, line));
             return None;
         };
-        let nodes = parse(self.sources.text(file), file, self.diags);
+        let nodes = read(self.sources, file, self.diags);
+        if self.sources.get(file).is_some_and(|source| source.is_cut) {
+            return None;
+        }
         let Some(mut module) = nodes.into_iter().find(|node| node.name.text == "module" && node.title() == Some(name)) else {
             let message = format!("`{}` holds no `module {name}`", self.sources.name(file));
             let diag = Diag::new("eval/unknown-module", line.span, message);
@@ -104,10 +106,11 @@ impl<'s> Workshop<'s, '_> {
     }
 
     fn unknown(&self, name: &str, line: &Node<'s>) -> Diag {
+        let diags = &self.diags;
         let known = self.sources.iter().filter_map(|(_, source)| source.name.strip_prefix("modules/"));
         let known = known.filter_map(|path| path.strip_suffix("/module.kdl").or(path.strip_suffix(".kdl")));
         let diag = Diag::new("eval/unknown-module", line.arg(0).map_or(line.span, |arg| arg.value_span), format!("no module `{name}`"));
-        match nearest(name, known) {
+        match diags.nearest(name, known) {
             Some(near) => diag.help(format!("did you mean `{near}`?")),
             None => diag.help(format!("write it into modules/{name}.kdl")),
         }
@@ -116,22 +119,28 @@ impl<'s> Workshop<'s, '_> {
     /// Each option's value: what the `use` line gives, or the default. `None` where one is wrong.
     fn bind(&mut self, name: &str, line: &Node<'s>, module: &Node<'s>) -> Option<BTreeMap<String, Value<'s>>> {
         let mut sound = true;
-        let known: Vec<&str> = module.named("option").filter_map(Node::title).collect();
+        let known: BTreeSet<&str> = module.named("option").filter_map(Node::title).collect();
         for given in &line.children {
-            if !known.contains(&&*given.name.text) {
+            if !known.contains(&*given.name.text) {
                 let message = format!("module `{name}` has no option `{}`", given.name.text);
-                self.diags.push(Diag::new("schema/unknown-node", given.name.span, message).suggest(&given.name.text, known.iter().copied()));
+                self.diags.push(Diag::new("schema/unknown-node", given.name.span, message).suggest(self.diags, &given.name.text, known.iter().copied()));
                 sound = false;
             }
         }
-        let mut values = BTreeMap::new();
+        let mut given: BTreeMap<&str, &Node<'s>> = BTreeMap::new();
+        for node in &line.children {
+            if let Some(first) = given.insert(&node.name.text, node) {
+                self.diags.push(schema::twice(node, first));
+            }
+        }
+        let (mut values, mut declarations) = (BTreeMap::new(), BTreeMap::new());
         for option in module.named("option") {
             let (Some(title), Some(declared)) = (option.title(), option.arg(1)) else { continue };
-            let given: Vec<&Node<'s>> = line.named(title).collect();
-            if let [first, second, ..] = given.as_slice() {
-                self.diags.push(schema::twice(second, first));
+            if let Some(first) = declarations.insert(title, option) {
+                self.diags.push(schema::twice(option, first));
+                sound = false;
             }
-            match self.value(name, line, option, declared, given.first().copied()) {
+            match self.value(name, line, option, declared, given.get(title).copied()) {
                 Some(value) => drop(values.insert(title.to_owned(), value)),
                 None => sound = false,
             }
@@ -144,7 +153,7 @@ impl<'s> Workshop<'s, '_> {
         let kind = declared.note.as_ref().map_or("string", |note| &note.text);
         if !OPTION_TYPES.iter().any(|(name, _)| *name == kind) {
             let diag = Diag::new("eval/option-type", declared.span, format!("unknown option type `{kind}`"));
-            self.diags.push(diag.suggest(kind, OPTION_TYPES.iter().map(|(name, _)| *name)));
+            self.diags.push(diag.suggest(self.diags, kind, OPTION_TYPES.iter().map(|(name, _)| *name)));
             return None;
         }
         let Some(given) = given else {
@@ -187,6 +196,18 @@ impl<'s> Workshop<'s, '_> {
 
 fn declared_span(option: &Node<'_>) -> Span {
     option.arg(1).map_or(option.span, |entry| entry.span)
+}
+
+/// Do two lines say the same, wherever they stand?
+fn same(a: &Node<'_>, b: &Node<'_>) -> bool {
+    let entry = |(a, b): (&Entry<'_>, &Entry<'_>)| {
+        a.value == b.value && a.name.as_ref().map(|word| &word.text) == b.name.as_ref().map(|word| &word.text)
+    };
+    a.name.text == b.name.text
+        && a.entries.len() == b.entries.len()
+        && a.children.len() == b.children.len()
+        && a.entries.iter().zip(&b.entries).all(entry)
+        && a.children.iter().zip(&b.children).all(|(a, b)| same(a, b))
 }
 
 /// Every line of a module says which line of the site brought it.

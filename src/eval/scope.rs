@@ -7,7 +7,7 @@ use super::imports::File;
 use crate::diag::{Diag, Diags};
 use crate::schema;
 use crate::source::Span;
-use crate::syntax::{Entry, Node, Value};
+use crate::syntax::{Entry, Node, Value, shorten};
 
 /// How many bytes all `{names}` of a site may become together.
 const FILLED_BYTES_MAX: usize = 64 << 20;
@@ -123,7 +123,7 @@ impl<'s> Scope<'s> {
                 continue;
             }
             let Some((name, tail)) = after.split_once('}') else {
-                let diag = Diag::new("eval/undefined-name", span, format!("`{{{after}` has no closing brace"));
+                let diag = Diag::new("eval/undefined-name", span, format!("`{{{}` has no closing brace", shorten(after)));
                 diags.push(diag.help("write `{{` for a brace itself"));
                 return out;
             };
@@ -131,19 +131,19 @@ impl<'s> Scope<'s> {
                 Some(value) if self.spend(value.len(), span, diags) => out.push_str(&value),
                 Some(_) => return out,
                 None if diags.is_lost(name) => diags.taint(span),
-                None => diags.push(self.undefined(name, span)),
+                None => diags.push(self.undefined(name, span, diags)),
             }
             rest = tail;
         }
         out + rest
     }
 
-    fn undefined(&self, name: &str, span: Span) -> Diag {
-        let diag = Diag::new("eval/undefined-name", span, format!("`{{{name}}}` is not defined"));
-        match crate::diag::nearest(name, self.values.keys().map(String::as_str)) {
+    fn undefined(&self, name: &str, span: Span, diags: &Diags) -> Diag {
+        let diag = Diag::new("eval/undefined-name", span, format!("`{{{}}}` is not defined", shorten(name)));
+        match diags.nearest(name, self.values.keys().map(String::as_str)) {
             Some(near) => diag.help(format!("did you mean `{near}`?")),
-            None if self.is_module => diag.help(format!("declare it: option {name} (string)required doc=\"…\"")),
-            None => diag.help(format!("add `let {name} …`, or write `{{{{` for a brace itself")),
+            None if self.is_module => diag.help(format!("declare it: option {} (string)required doc=\"…\"", shorten(name))),
+            None => diag.help(format!("add `let {} …`, or write `{{{{` for a brace itself", shorten(name))),
         }
     }
 

@@ -4,9 +4,11 @@
 //! assets.lock or its out/.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::{Error, Result, call, call_in, failed};
 use crate::model::Lock;
@@ -35,6 +37,9 @@ const LOADERS: &[&str] = &[
 pub(super) const KERNEL: &str = "vmlinuz";
 pub(super) const INITRD: &str = "initrd.img";
 
+/// Written last: which guest the cache holds.
+const STAMP: &str = "guest.blake3";
+
 const GUEST_INIT: &str = include_str!("guest/init");
 const GUEST_UDHCPC: &str = include_str!("guest/udhcpc.script");
 
@@ -47,7 +52,7 @@ pub fn cache() -> PathBuf {
 
 /// Is the cache complete, and made by this version of the guest?
 pub fn is_ready(cache: &Path) -> bool {
-    let stamp = fs::read_to_string(cache.join("guest.blake3")).unwrap_or_default();
+    let stamp = fs::read_to_string(cache.join(STAMP)).unwrap_or_default();
     cache.join(Lock::FILE).is_file() && stamp == guest_stamp()
 }
 
@@ -56,6 +61,13 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
     super::require()?;
     let work = cache.join("work");
     fs::create_dir_all(&work).map_err(failed("make", &work))?;
+    let lock = File::open(cache).map_err(failed("open", cache))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|errno| failed("lock", cache)(errno.into()))?;
+    // From here to the end the cache is unfinished, whatever happens.
+    let stamp = cache.join(STAMP);
+    if stamp.exists() {
+        fs::remove_file(&stamp).map_err(failed("remove", &stamp))?;
+    }
     let package = kernel_package()?;
     tell(&format!("kernel: {package}"));
     let root = unpack(&work, &package)?;
@@ -68,9 +80,9 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
         let name = path.file_name().unwrap_or_default();
         copy(path, &cache.join(name))?;
     }
-    let lock = write_lock(cache)?;
-    fs::write(cache.join("guest.blake3"), guest_stamp()).map_err(failed("write", cache))?;
-    tell(&format!("{} files pinned in {}", lock, cache.join(Lock::FILE).display()));
+    let count = write_lock(cache)?;
+    fs::write(&stamp, guest_stamp()).map_err(failed("write", &stamp))?;
+    tell(&format!("{count} files pinned in {}", cache.join(Lock::FILE).display()));
     Ok(())
 }
 
@@ -82,8 +94,10 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// A new file under the old name: machines that run have the old one linked into their folder.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).map(drop).map_err(failed("copy", from))
+    let fresh = to.with_extension("fresh");
+    fs::copy(from, &fresh).and_then(|_| fs::rename(&fresh, to)).map_err(failed("copy", from))
 }
 
 /// The kernel package of today: `linux-image-6.1.0-…-cloud-amd64`.

@@ -37,7 +37,7 @@ pub enum Error {
     Tools { missing: String, packages: String },
     #[error("the site has errors: `pxelator check` shows them")]
     Site,
-    #[error("no host `{0}` in this site, and no MAC")]
+    #[error("no host `{0}` with a MAC in this site, and `{0}` is no MAC")]
     Host(String),
     #[error("{0}")]
     Unfit(String),

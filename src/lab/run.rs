@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -71,6 +71,10 @@ pub fn boot(options: &Options) -> Result<Verdict> {
 /// The report that the guest must give: name and address from DHCP, and the same from DNS.
 fn marker(site: &LabSite) -> String {
     match (&site.host, site.address) {
+        // The guest asks the first server that it is told; only of ours do we know the answer.
+        (Some(host), Some(address)) if site.network.dns.first() != Some(&site.server) => {
+            format!("^PXELATOR-LAB host={} domain=[^ ]+ address={} ", regex::escape(host), regex::escape(&address.to_string()))
+        }
         (Some(host), Some(address)) => {
             let (name, dots, domain) =
                 (regex::escape(host), regex::escape(&address.to_string()), regex::escape(&site.network.domain));
@@ -204,7 +208,8 @@ fn forward(from: Option<impl AsyncRead + Unpin + Send + 'static>, to: mpsc::Send
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
-            match reader.read_until(b'\n', &mut bytes).await {
+            // A line without an end must not fill the memory: it is cut.
+            match (&mut reader).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut bytes).await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }

@@ -1,6 +1,6 @@
 //! The site as the lab serves it: the same lines, with the lab's assets in place of the site's by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(super) fn prepare(site: &Path, who: &str, cache: &Path, run: &Path, tell: &m
     let folder = run.join("assets");
     let mut lock = BTreeMap::new();
     let loaders = wanted.loaders.iter().map(|name| (*name).to_owned()).filter(|name| offered.contains_key(name));
-    for path in wanted.named.into_iter().chain(loaders) {
+    for path in wanted.named.into_iter().chain(loaders).collect::<BTreeSet<_>>() {
         let name = stand_in(&path).ok_or_else(|| unknown(&path))?;
         let asset: &Asset = own.get(name).ok_or_else(|| unknown(&path))?;
         place(&cache.join(name), &folder.join(&path))?;

@@ -30,6 +30,8 @@ pub type Origins = Vec<Span>;
 
 /// The profile that is built in: the machine's own disk.
 pub const LOCAL: &str = "local";
+/// How long a record may be kept where nothing says so, in seconds.
+pub const TTL_SECS: u32 = 3600;
 /// The menu of hosts without a profile and of unknown clients.
 pub const DEFAULT_MENU: &str = "default";
 
@@ -58,9 +60,12 @@ impl Site {
         self.profiles.binary_search_by(|profile| profile.name.as_str().cmp(name)).ok().and_then(|at| self.profiles.get(at))
     }
 
-    /// The networks that tell the boot server's address.
-    pub fn servers(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.networks.iter().filter_map(|network| network.server.as_ref()).map(|server| server.value)
+    /// Everything that names a profile: hosts, networks, pools.
+    pub fn references(&self) -> impl Iterator<Item = &At<String>> {
+        let hosts = self.hosts.iter().filter_map(|host| host.profile.as_ref());
+        let networks = self.networks.iter().filter_map(|network| network.profile.as_ref());
+        let pools = self.networks.iter().flat_map(|network| &network.pools).filter_map(|pool| pool.profile.as_ref());
+        hosts.chain(networks).chain(pools)
     }
 }
 
@@ -110,7 +115,6 @@ pub struct Host {
     /// The nearest of host, group and network that names one.
     pub profile: Option<At<String>>,
     pub tags: Vec<String>,
-    pub groups: Vec<String>,
     pub span: Span,
     pub origins: Origins,
 }

@@ -49,8 +49,12 @@ impl Domain {
     pub fn resolve(&self, text: &str) -> Option<Domain> {
         match text {
             "@" => Some(self.clone()),
-            _ if !text.contains('.') || text.starts_with('_') && !text.ends_with(&self.0) => Domain::parse(&format!("{text}.{self}")),
-            _ => Domain::parse(text),
+            _ if !text.contains('.') => Domain::parse(&format!("{text}.{self}")),
+            _ => {
+                let complete = Domain::parse(text)?;
+                let service = text.starts_with('_') && !self.contains(&complete);
+                if service { Domain::parse(&format!("{text}.{self}")) } else { Some(complete) }
+            }
         }
     }
 

@@ -77,8 +77,10 @@ impl Manifest {
         for file in &self.files {
             match found.get(&file.path) {
                 None => findings.lost.push(file.path.clone()),
-                Some(bytes) if blake3::hash(bytes).to_hex().as_str() != file.blake3 => findings.changed.push(file.path.clone()),
-                Some(_) => {}
+                Some(bytes) => {
+                    let same = bytes.len() as u64 == file.size && blake3::hash(bytes).to_hex().as_str() == file.blake3;
+                    findings.changed.extend((!same).then(|| file.path.clone()));
+                }
             }
         }
         let known: std::collections::BTreeSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();

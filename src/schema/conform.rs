@@ -1,7 +1,7 @@
 //! Holds a node against the table: unknown words, missing and mistyped values, what may stand once.
 
 use super::{NODES, NodeSpec, Slot, find};
-use crate::diag::{Diag, Diags, nearest};
+use crate::diag::{Diag, Diags};
 use crate::syntax::{Entry, Node, Word, shorten};
 
 /// Drops what the table does not know (and says so); the rest can be read without fear.
@@ -55,21 +55,23 @@ fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
 fn refuse(node: &Node<'_>, parent: &str, diags: &mut Diags) {
     let elsewhere = NODES.iter().any(|spec| spec.name == node.name.text);
     if !(elsewhere && diags.has("syntax/unterminated")) {
-        diags.push(unknown(node, parent));
+        diags.push(unknown(node, parent, diags));
     }
     node.title().into_iter().for_each(|title| diags.lose(title));
 }
 
 /// The finding about a second node of which there may be one.
 pub fn twice(node: &Node<'_>, first: &Node<'_>) -> Diag {
-    let message = format!("`{}` is declared twice", node.name.text);
+    let title = node.title().map(|title| format!(" {}", shorten(title))).unwrap_or_default();
+    let same = node.title() == first.title();
+    let message = format!("`{}{}` is declared twice", node.name.text, if same { title.as_str() } else { "" });
     Diag::new("schema/too-many", node.span, message)
         .here("again here")
         .label(first.span, "first declared here")
         .help("delete one of them")
 }
 
-fn unknown(node: &Node<'_>, parent: &str) -> Diag {
+fn unknown(node: &Node<'_>, parent: &str, diags: &Diags) -> Diag {
     let name = &node.name.text;
     let homes = NODES.iter().find(|spec| spec.name == *name).map(|spec| spec.within);
     let here = if parent.is_empty() { "here".to_owned() } else { format!("in `{parent}`") };
@@ -85,8 +87,9 @@ fn unknown(node: &Node<'_>, parent: &str) -> Diag {
         }
         None => {
             let known: Vec<&str> = NODES.iter().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name).collect();
-            match nearest(name, known.iter().copied()) {
+            match diags.nearest(name, known.iter().copied()) {
                 Some(near) => diag.help(format!("did you mean `{near}`?")),
+                None if known.is_empty() => diag.help(format!("`{parent}` has no children: delete the braces")),
                 None => diag.help(format!("known {here}: {}", known.join(", "))),
             }
         }
@@ -106,7 +109,7 @@ fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
             }
         };
         let Some(slot) = slot else {
-            diags.push(leftover(entry, spec));
+            diags.push(leftover(entry, spec, diags));
             return false;
         };
         let fits = value(entry, slot, spec, diags);
@@ -135,12 +138,17 @@ fn required(node: &Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
     false
 }
 
-fn leftover(entry: &Entry<'_>, spec: &NodeSpec) -> Diag {
+fn leftover(entry: &Entry<'_>, spec: &NodeSpec, diags: &Diags) -> Diag {
     match &entry.name {
         Some(name) => {
             let diag = Diag::new("schema/unknown-property", name.span, format!("unknown property `{}` of `{}`", name.text, spec.name));
-            match nearest(&name.text, spec.props.iter().map(|slot| slot.name)) {
+            match diags.nearest(&name.text, spec.props.iter().map(|slot| slot.name)) {
                 Some(near) => diag.help(format!("did you mean `{near}`?")),
+                // `cmdline console=ttyS0`: KDL reads a property.
+                None if spec.more.is_some() && spec.props.is_empty() => {
+                    let value = entry.text().unwrap_or_default();
+                    diag.help(format!("put it in quotes: \"{}={}\"", name.text, shorten(value)))
+                }
                 None => diag.help(format!("write it like this: {}", spec.example)),
             }
         }
@@ -156,7 +164,11 @@ fn leftover(entry: &Entry<'_>, spec: &NodeSpec) -> Diag {
 
 fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> bool {
     if slot.kind != super::Type::Any {
-        let merges = MERGED.contains(&spec.name) || spec.within.iter().any(|home| MERGED.contains(home));
+        // Properties merge, and the one argument of a child of which there is one; arguments of lists do not.
+        let merges = match entry.name {
+            Some(_) => MERGED.contains(&spec.name),
+            None => spec.once && spec.within.iter().any(|home| MERGED.contains(home)),
+        };
         mark(entry.note.as_ref(), merges, diags);
     }
     let shown = entry.text().map_or_else(|| entry.value.kind().to_owned(), |text| format!("`{}`", shorten(text)));

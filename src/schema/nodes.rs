@@ -49,7 +49,6 @@ pub const NODES: &[NodeSpec] = &[
     },
     NodeSpec {
         name: "let",
-        within: ANYWHERE,
         args: &[need("name", Type::Name, "the name, used as {name}"), need("value", Type::Any, "its value")],
         doc: "Gives a value a name.",
         example: "let img \"debian-12\"",

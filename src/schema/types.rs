@@ -61,6 +61,10 @@ impl Type {
 
     /// Why the value is out of range, as “at most 1h”.
     pub fn range_error(self, entry: &Entry<'_>) -> Option<String> {
+        if self == Type::Names || self == Type::Addresses {
+            let many = entry.text().is_some_and(|text| text.split(',').count() > NAMES_MAX);
+            return many.then(|| format!("at most {NAMES_MAX} of them"));
+        }
         let (value, low, high): (i128, i128, i128) = match self {
             Type::Int(low, high) => (entry.int()?.into(), low.into(), high.into()),
             Type::Duration(low, high) => (entry.text().and_then(duration_secs)?.into(), low.into(), high.into()),
@@ -77,8 +81,10 @@ impl Type {
     }
 }
 
+/// How many names one text may hold.
+const NAMES_MAX: usize = 64;
 /// The longest name of a host, profile, network …, in bytes.
-const NAME_BYTES_MAX: usize = 255;
+const NAME_BYTES_MAX: usize = 200;
 
 /// Names become file names in `out/` and labels in menus, so they are plain.
 fn is_name(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{debug, error};
 
-use super::udp::{Arrival, Socket};
+use super::udp::{Arrival, Interfaces, Socket};
 use super::{Error, Running, Shared, note, now};
 use crate::answer::dhcp::{Destination, Request, answer};
 use crate::event::Event;
@@ -22,7 +22,7 @@ pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Runni
     let rehearsal = shared.options.port_offset > 0;
     let address = if rehearsal { address } else { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) };
     let socket = Socket::bind(address).map_err(|error| Error::bind("DHCP", "UDP", address, error))?;
-    let service = Dhcp { socket, shared: shared.clone(), rehearsal };
+    let service = Dhcp { socket, shared: shared.clone(), rehearsal, address: *address.ip() };
     Ok(Box::pin(async move { service.run().await }))
 }
 
@@ -31,26 +31,27 @@ struct Dhcp {
     shared: Arc<Shared>,
     /// With a port offset replies go to the datagram's source port, and the interface says nothing.
     rehearsal: bool,
+    address: Ipv4Addr,
 }
 
 impl Dhcp {
     async fn run(self) {
         let mut buffer = [0; REQUEST_BYTES_MAX];
+        let mut interfaces = Interfaces::default();
         loop {
             let mut replies = Vec::new();
             let mut events = Vec::new();
-            match self.socket.receive(&mut buffer).await {
-                Ok(arrival) => self.one(&buffer, arrival, &mut replies, &mut events),
-                Err(error) => debug!("DHCP: {error}"),
-            }
-            while events.len() < BATCH_MAX {
-                match self.socket.try_receive(&mut buffer) {
-                    Ok(arrival) => self.one(&buffer, arrival, &mut replies, &mut events),
-                    Err(_) => break,
+            let mut next = self.socket.receive(&mut buffer).await;
+            for _ in 0..BATCH_MAX {
+                match next {
+                    Ok(arrival) => self.one(&buffer, arrival, &mut interfaces, &mut replies, &mut events),
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                    Err(error) => debug!("DHCP: {error}"),
                 }
+                next = self.socket.try_receive(&mut buffer);
             }
             // A lease that was acknowledged is on the disk first.
-            if let Err(error) = self.shared.leases.commit(&events) {
+            if let Err(error) = self.shared.leases.commit() {
                 error!("{}; no reply was sent: clients will ask again", super::chain(&error));
                 continue;
             }
@@ -63,18 +64,23 @@ impl Dhcp {
         }
     }
 
-    fn one(&self, buffer: &[u8], arrival: Arrival, replies: &mut Vec<(Vec<u8>, SocketAddrV4, Arrival)>, events: &mut Vec<Event>) {
+    fn one(
+        &self,
+        buffer: &[u8],
+        arrival: Arrival,
+        interfaces: &mut Interfaces,
+        replies: &mut Vec<(Vec<u8>, SocketAddrV4, Arrival)>,
+        events: &mut Vec<Event>,
+    ) {
+        let rehearsed = [self.address];
+        let local = if self.rehearsal { &rehearsed } else { interfaces.addresses(arrival.interface) };
         let bound = self.shared.options.bind.filter(|_| !self.rehearsal);
-        if bound.is_some_and(|bound| bound != arrival.local) {
+        if bound.is_some_and(|bound| !local.contains(&bound)) {
             return;
         }
         let world = self.shared.world();
-        let request = Request {
-            packet: buffer.get(..arrival.len).unwrap_or_default(),
-            local: (!self.rehearsal).then_some(arrival.local),
-            now: now(),
-            http_port: self.shared.http_port(),
-        };
+        let packet = buffer.get(..arrival.len).unwrap_or_default();
+        let request = Request { packet, local, is_rehearsal: self.rehearsal, now: now(), http_port: self.shared.http_port() };
         let answer = self.shared.leases.with(|leases| {
             let answer = answer(&request, &world.tables, leases);
             answer.events.iter().for_each(|event| leases.apply(event));

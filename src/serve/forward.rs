@@ -23,6 +23,7 @@ const PORT: u16 = 53;
 /// The header, in bytes; the question follows it.
 const HEADER_BYTES: usize = 12;
 const SERVFAIL: u8 = 2;
+const REFUSED: u8 = 5;
 
 pub(super) struct Forwarder {
     permits: Semaphore,
@@ -41,7 +42,8 @@ impl Forwarder {
         for forwarder in forwarders {
             let asked = async { if over_tcp { by_tcp(question, *forwarder).await } else { by_udp(question, *forwarder).await } };
             match timeout(PATIENCE, asked).await {
-                Ok(Ok(reply)) => return reply,
+                Ok(Ok(reply)) if !has_failed(&reply) => return reply,
+                Ok(Ok(_)) => debug!("forwarder {forwarder}: cannot or will not answer"),
                 Ok(Err(error)) => debug!("forwarder {forwarder}: {error}"),
                 Err(_) => debug!("forwarder {forwarder}: no answer in {} s", PATIENCE.as_secs()),
             }
@@ -76,6 +78,11 @@ async fn by_tcp(question: &[u8], forwarder: Ipv4Addr) -> io::Result<Vec<u8>> {
         true => Ok(with_id(&reply, id_of(question))),
         false => Err(io::Error::new(io::ErrorKind::InvalidData, "the reply is to another question")),
     }
+}
+
+/// SERVFAIL or REFUSED: another forwarder may know better.
+fn has_failed(reply: &[u8]) -> bool {
+    reply.get(3).is_some_and(|byte| matches!(byte & 0x0f, SERVFAIL | REFUSED))
 }
 
 fn random_id() -> io::Result<[u8; 2]> {

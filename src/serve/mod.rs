@@ -101,7 +101,7 @@ impl Error {
         let hints = [
             (
                 io::ErrorKind::AddrInUse,
-                "another program has it (`ss -lnptu` shows which); stop that, or bind one address with --bind IP",
+                "another program has it (`ss -lnptu` shows which); stop that, or give this one another address with --bind IP (for DHCP only stopping helps)",
             ),
             (io::ErrorKind::PermissionDenied, "ports below 1024 need root; to try without, add --port-offset 10000"),
             (io::ErrorKind::AddrNotAvailable, "this machine does not have the address (`ip address` shows its own)"),
@@ -131,30 +131,44 @@ impl Shared {
         self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn swap(&self, world: World) {
+        *self.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
+    }
+
     fn http_port(&self) -> u16 {
         80 + self.options.port_offset
     }
 
-    /// Loads the folder again; what does not verify changes nothing.
-    fn reload(&self) {
-        match load(&self.options) {
+    /// Loads the folder again, beside the loop; what does not verify changes nothing.
+    async fn reload(&self) {
+        let options = self.options.clone();
+        let loaded = tokio::task::spawn_blocking(move || load(&options)).await;
+        let Ok(loaded) = loaded else { return error!("loading the generation failed; still serving the last good one") };
+        match loaded {
             Ok(world) => {
                 info!(generation = short(&world.generation), "now serving");
-                *self.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
+                self.swap(world);
             }
             Err(error) => error!("{}; still serving the last good generation", chain(&error)),
         }
     }
 }
 
+/// A verified generation, and the serials of its zones.
 fn load(options: &Options) -> Result<World, Error> {
+    let mut world = verified(options)?;
+    let serials: BTreeMap<String, u32> = state::serials(&options.state, &world.tables.zones)?;
+    world.zones = Zones::load(&world.tables, &serials)?;
+    Ok(world)
+}
+
+fn verified(options: &Options) -> Result<World, Error> {
     let generation = store::open(&options.out)?;
     let mut tables = Tables::read(&generation.files)?;
     if let Some(folder) = &options.assets {
         tables.assets.values_mut().for_each(|row| row.root = folder.to_string_lossy().into_owned());
     }
-    let serials: BTreeMap<String, u32> = state::serials(&options.state, &tables.zones)?;
-    let zones = Zones::load(&tables, &serials)?;
+    let zones = Zones::load(&tables, &BTreeMap::new())?;
     Ok(World { generation: generation.manifest.generation, tables, zones })
 }
 
@@ -163,9 +177,10 @@ pub fn run(options: Options) -> Result<(), Error> {
     if options.port_offset > u16::MAX - 80 {
         return Err(Error::Offset(options.port_offset));
     }
-    let world = load(&options)?;
-    let leases = state::LeaseStore::open(&options.state, now())?;
-    let generation = world.generation.clone();
+    // A generation that cannot be served is known before any port is taken.
+    let world = verified(&options)?;
+    state::make_folder(&options.state)?;
+    let leases = state::LeaseStore::new(&options.state);
     let shared = Arc::new(Shared { options, world: RwLock::new(Arc::new(world)), leases });
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::System("start", error))?;
@@ -177,8 +192,11 @@ pub fn run(options: Options) -> Result<(), Error> {
             info!("{} on {address}: {}", service.name, service.about);
         }
         drop_privileges(&shared.options)?;
+        // Only now is the state folder opened: root does not touch what the service's user can change.
+        shared.leases.open(now())?;
+        shared.swap(load(&shared.options)?);
         warn_foreign_servers(&shared.world().tables, &shared.options);
-        info!(generation = short(&generation), "serving {}", shared.options.out.display());
+        info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
         let services = running.into_iter().map(tokio::task::spawn_local);
         let services: Vec<_> = services.collect();
         signals(&shared).await?;
@@ -195,7 +213,7 @@ async fn signals(shared: &Arc<Shared>) -> Result<(), Error> {
         (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     loop {
         tokio::select! {
-            _ = hangup.recv() => shared.reload(),
+            _ = hangup.recv() => shared.reload().await,
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         }
@@ -205,15 +223,18 @@ async fn signals(shared: &Arc<Shared>) -> Result<(), Error> {
 /// After the ports are bound, root is not needed any more.
 fn drop_privileges(options: &Options) -> Result<(), Error> {
     use nix::unistd::{Uid, User, chown, setgid, setgroups, setuid};
-    let Some(name) = &options.user else { return Ok(()) };
+    let Some(name) = &options.user else {
+        if Uid::effective().is_root() {
+            warn!("serving as root: give --user NAME");
+        }
+        return Ok(());
+    };
     let user = User::from_name(name).ok().flatten().ok_or_else(|| Error::User(name.clone()))?;
     if user.uid == Uid::effective() {
         return Ok(());
     }
     let failed = |step| move |errno: nix::Error| Error::System(step, errno.into());
-    for path in state::paths(&options.state) {
-        chown(&path, Some(user.uid), Some(user.gid)).map_err(failed("give the state folder to the user"))?;
-    }
+    chown(&options.state, Some(user.uid), Some(user.gid)).map_err(failed("give the state folder to the user"))?;
     setgroups(&[user.gid]).map_err(failed("drop the groups of root"))?;
     setgid(user.gid).map_err(failed("change the group"))?;
     setuid(user.uid).map_err(failed("change the user"))?;

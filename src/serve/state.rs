@@ -1,6 +1,7 @@
 //! What outlives a restart: pool leases (redb) and the serials of zones.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,19 +9,13 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::answer::dhcp::Leases;
+use crate::answer::dhcp::{LeaseState, Leases};
 use crate::event::Event;
 
 /// Address → MAC and end, as JSON; offers are not kept.
 const LEASES: TableDefinition<u32, &str> = TableDefinition::new("leases");
 const LEASES_FILE: &str = "leases.redb";
 const SERIALS_FILE: &str = "serials.json";
-
-/// The files of the state folder, and the folder.
-pub(super) fn paths(state: &Path) -> impl Iterator<Item = PathBuf> {
-    let files = [LEASES_FILE, SERIALS_FILE].map(|name| state.join(name)).into_iter().filter(|path| path.exists());
-    files.chain([state.to_owned()])
-}
 
 fn failed<E>(step: &'static str, path: &Path) -> impl FnOnce(E) -> Error
 where
@@ -29,7 +24,8 @@ where
     move |error| Error::State { step, path: path.to_owned(), source: error.into() }
 }
 
-fn make_folder(state: &Path) -> Result<(), Error> {
+/// The state folder, which belongs to whoever serves; what lies in it is not touched as root.
+pub(super) fn make_folder(state: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(state).map_err(failed("make the state folder", state))
 }
 
@@ -38,7 +34,8 @@ fn make_folder(state: &Path) -> Result<(), Error> {
 /// Pool leases, in memory and on disk.
 pub(super) struct LeaseStore {
     leases: Mutex<Leases>,
-    database: Database,
+    /// `None` before the state folder is opened, and after an error: redb then wants to be opened anew.
+    database: Mutex<Option<Database>>,
     path: PathBuf,
 }
 
@@ -50,31 +47,23 @@ struct LeaseOnDisk {
 }
 
 impl LeaseStore {
-    /// Opens the state folder; leases that ran out are forgotten.
-    pub(super) fn open(state: &Path, now: u64) -> Result<LeaseStore, Error> {
-        make_folder(state)?;
-        let path = state.join(LEASES_FILE);
-        let database = Database::create(&path).map_err(failed("open (is another pxelator serving?)", &path))?;
-        let store = LeaseStore { leases: Mutex::default(), database, path };
-        let rows = store.read().map_err(failed("read", &store.path))?;
-        store.with(|leases| {
-            rows.iter().filter(|(_, row)| row.until > now).for_each(|(address, row)| leases.apply(&event(*address, row)))
-        });
-        Ok(store)
+    pub(super) fn new(state: &Path) -> LeaseStore {
+        LeaseStore { leases: Mutex::default(), database: Mutex::default(), path: state.join(LEASES_FILE) }
     }
 
-    fn read(&self) -> Result<Vec<(u32, LeaseOnDisk)>, redb::Error> {
-        let write = self.database.begin_write()?;
-        write.open_table(LEASES)?; // so that reading finds it
-        write.commit()?;
-        let read = self.database.begin_read()?;
-        let table = read.open_table(LEASES)?;
-        let mut rows = Vec::new();
-        for row in table.iter()? {
-            let (address, json) = row?;
-            rows.extend(serde_json::from_str(json.value()).ok().map(|lease| (address.value(), lease)));
-        }
-        Ok(rows)
+    /// Opens the state folder; leases that ran out are forgotten.
+    pub(super) fn open(&self, now: u64) -> Result<(), Error> {
+        let database = self.database()?;
+        let rows = read(&database).map_err(failed("read", &self.path))?;
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(database);
+        self.with(|leases| {
+            rows.iter().filter(|(_, row)| row.until > now).for_each(|(address, row)| leases.apply(&event(*address, row)));
+        });
+        Ok(())
+    }
+
+    fn database(&self) -> Result<Database, Error> {
+        Database::create(&self.path).map_err(failed("open (is another pxelator serving?)", &self.path))
     }
 
     /// The leases in memory, for one short look or change.
@@ -82,46 +71,71 @@ impl LeaseStore {
         look(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes what must not be lost; when this returns, it is on the disk.
-    pub(super) fn commit(&self, events: &[Event]) -> Result<(), Error> {
-        let rows: Vec<(u32, Option<LeaseOnDisk>)> = events.iter().filter_map(row).collect();
+    /// Writes what changed and must not be lost; when this returns, it is on the disk. After an error the
+    /// same rows are tried again with the next ones.
+    pub(super) fn commit(&self) -> Result<(), Error> {
+        let mut changed = self.with(Leases::take_changed);
+        let rows: Vec<(u32, Option<LeaseOnDisk>)> =
+            self.with(|leases| changed.iter().map(|address| row(*address, leases)).collect());
         if rows.is_empty() {
             return Ok(());
         }
-        self.write(rows).map_err(failed("write", &self.path))
-    }
-
-    fn write(&self, rows: Vec<(u32, Option<LeaseOnDisk>)>) -> Result<(), redb::Error> {
-        let write = self.database.begin_write()?;
-        {
-            let mut table = write.open_table(LEASES)?;
-            for (address, row) in rows {
-                match row {
-                    Some(row) => drop(table.insert(address, crate::out::table::json(&row).as_str())?),
-                    None => drop(table.remove(address)?),
-                }
+        let mut slot = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = match slot.take().map_or_else(|| self.database(), Ok) {
+            Ok(database) => write(&database, rows).map(|()| database).map_err(failed("write", &self.path)),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(database) => {
+                *slot = Some(database);
+                Ok(())
+            }
+            Err(error) => {
+                self.with(|leases| leases.put_back(&mut changed));
+                Err(error)
             }
         }
-        write.commit()?;
-        Ok(())
     }
 }
 
-/// The row that an event leaves on disk, or removes from it.
-fn row(event: &Event) -> Option<(u32, Option<LeaseOnDisk>)> {
-    let kept = |mac: &String, until: &u64, declined| Some(LeaseOnDisk { mac: mac.clone(), until: *until, declined });
-    match event {
-        Event::LeaseGranted { mac, address, until } => Some((u32::from(*address), kept(mac, until, false))),
-        Event::AddressDeclined { mac, address, until } => Some((u32::from(*address), kept(mac, until, true))),
-        Event::LeaseReleased { address, .. } => Some((u32::from(*address), None)),
-        Event::LeaseOffered { .. }
-        | Event::ReservationOffered { .. }
-        | Event::ReservationGranted { .. }
-        | Event::RequestRefused { .. }
-        | Event::PoolExhausted { .. }
-        | Event::LoaderOffered { .. }
-        | Event::FileAsked { .. } => None,
+fn read(database: &Database) -> Result<Vec<(u32, LeaseOnDisk)>, redb::Error> {
+    let write = database.begin_write()?;
+    write.open_table(LEASES)?; // so that reading finds it
+    write.commit()?;
+    let read = database.begin_read()?;
+    let table = read.open_table(LEASES)?;
+    let mut rows = Vec::new();
+    for row in table.iter()? {
+        let (address, json) = row?;
+        rows.extend(serde_json::from_str(json.value()).ok().map(|lease| (address.value(), lease)));
     }
+    Ok(rows)
+}
+
+fn write(database: &Database, rows: Vec<(u32, Option<LeaseOnDisk>)>) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    {
+        let mut table = write.open_table(LEASES)?;
+        for (address, row) in rows {
+            match row {
+                Some(row) => drop(table.insert(address, crate::out::table::json(&row).as_str())?),
+                None => drop(table.remove(address)?),
+            }
+        }
+    }
+    write.commit()?;
+    Ok(())
+}
+
+/// What an address's row on disk shall be: offers have none.
+fn row(address: Ipv4Addr, leases: &Leases) -> (u32, Option<LeaseOnDisk>) {
+    let kept = leases.at(address).filter(|lease| lease.state != LeaseState::Offered);
+    let row = kept.map(|lease| LeaseOnDisk {
+        mac: lease.mac.clone(),
+        until: lease.until,
+        declined: lease.state == LeaseState::Declined,
+    });
+    (u32::from(address), row)
 }
 
 /// The event that would have made a row.
@@ -175,19 +189,33 @@ pub(super) fn serials(state: &Path, zones: &BTreeMap<String, String>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::dhcp::LeaseState;
 
     #[test]
     fn leases_survive_and_offers_do_not() {
         let folder = std::env::temp_dir().join(format!("pxelator-leases-{}", std::process::id()));
         let granted = Event::LeaseGranted { mac: "a".into(), address: [10, 0, 0, 1].into(), until: 100 };
         let offered = Event::LeaseOffered { mac: "b".into(), address: [10, 0, 0, 2].into(), until: 100 };
-        LeaseStore::open(&folder, 0).unwrap().commit(&[granted, offered]).unwrap();
-        let store = LeaseStore::open(&folder, 50).unwrap();
+        let opened = |now| {
+            make_folder(&folder).unwrap();
+            let store = LeaseStore::new(&folder);
+            store.open(now).unwrap();
+            store
+        };
+        let store = opened(0);
+        store.with(|leases| [granted, offered].iter().for_each(|event| leases.apply(event)));
+        store.commit().unwrap();
+        drop(store);
+        let store = opened(50);
         let kept: Vec<_> = store.with(|leases| leases.iter().map(|lease| (lease.mac.clone(), lease.state)).collect());
         assert_eq!(kept, [("a".to_owned(), LeaseState::Granted)]);
+        // Another address for the same client: the old row goes in the same commit.
+        let moved = Event::LeaseGranted { mac: "a".into(), address: [10, 0, 0, 9].into(), until: 100 };
+        store.with(|leases| leases.apply(&moved));
+        store.commit().unwrap();
         drop(store);
-        assert_eq!(LeaseStore::open(&folder, 100).unwrap().with(|leases| leases.iter().count()), 0);
+        let kept: Vec<_> = opened(50).with(|leases| leases.iter().map(|lease| lease.address).collect());
+        assert_eq!(kept, [Ipv4Addr::new(10, 0, 0, 9)]);
+        assert_eq!(opened(100).with(|leases| leases.iter().count()), 0);
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

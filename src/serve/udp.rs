@@ -3,9 +3,11 @@
 //! A broadcast reply must leave by the interface of its request, and a TFTP answer must come from the
 //! address that was asked: both need IP_PKTINFO.
 
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket as StdSocket};
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use nix::libc::{in_addr, in_pktinfo};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt};
@@ -20,9 +22,38 @@ pub(super) struct Socket(UdpSocket);
 pub(super) struct Arrival {
     pub(super) len: usize,
     pub(super) peer: SocketAddrV4,
-    /// Our own address on that interface.
+    /// Our own address, to answer from.
     pub(super) local: Ipv4Addr,
-    interface: i32,
+    /// The interface's number.
+    pub(super) interface: i32,
+}
+
+/// The addresses of this machine's interfaces, read again when they are older than a few seconds.
+#[derive(Default)]
+pub(super) struct Interfaces {
+    read: Option<Instant>,
+    addresses: BTreeMap<i32, Vec<Ipv4Addr>>,
+}
+
+/// How long a list of addresses is believed.
+const INTERFACES_AGE: Duration = Duration::from_secs(2);
+
+impl Interfaces {
+    pub(super) fn addresses(&mut self, interface: i32) -> &[Ipv4Addr] {
+        if self.read.is_none_or(|read| read.elapsed() > INTERFACES_AGE) {
+            self.addresses.clear();
+            for entry in nix::ifaddrs::getifaddrs().into_iter().flatten() {
+                let address = entry.address.and_then(|address| address.as_sockaddr_in().map(SockaddrIn::ip));
+                let index =
+                    nix::net::if_::if_nametoindex(entry.interface_name.as_str()).ok().and_then(|index| i32::try_from(index).ok());
+                if let Some((address, index)) = address.zip(index) {
+                    self.addresses.entry(index).or_default().push(address);
+                }
+            }
+            self.read = Some(Instant::now());
+        }
+        self.addresses.get(&interface).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 impl Socket {

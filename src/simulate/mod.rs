@@ -117,7 +117,7 @@ impl Machine<'_> {
 
     fn exchange(&mut self, packet: &[u8]) -> Option<Reply> {
         let local = self.local();
-        let request = dhcp::Request { packet, local, now: 0, http_port: 80 };
+        let request = dhcp::Request { packet, local: local.as_slice(), is_rehearsal: true, now: 0, http_port: 80 };
         let answer = dhcp::answer(&request, self.tables, &self.leases);
         answer.events.iter().for_each(|event| self.leases.apply(event));
         answer.reply.and_then(|(bytes, _)| Reply::read(&bytes))
@@ -221,8 +221,8 @@ impl Machine<'_> {
 
     /// The system asks for its own name, both ways.
     fn lookups(&mut self, ack: &Reply) {
-        if ack.host.is_empty() {
-            return;
+        if ack.host.is_empty() || !self.tables.leases.contains_key(self.mac) {
+            return; // only reservations have records
         }
         let name = format!("{}.{}", ack.host, ack.domain);
         let [a, b, c, d] = ack.address.octets();

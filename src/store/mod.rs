@@ -40,8 +40,8 @@ pub enum Error {
     Escape { path: PathBuf, folder: PathBuf },
     #[error("cannot {step} {path}")]
     Io { step: &'static str, path: PathBuf, source: io::Error },
-    #[error("{path} is not a folder that pxelator wrote, and it is not empty: choose another --out, or empty it")]
-    Foreign { path: PathBuf },
+    #[error("{path} is not a folder that pxelator wrote ({what}): choose another --out, or move what is yours")]
+    Foreign { path: PathBuf, what: String },
     #[error("{path} holds no generation: run `pxelator build` first")]
     NoGeneration { path: PathBuf },
     #[error("{path}: {what}; run `pxelator build` again")]

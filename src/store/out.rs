@@ -1,10 +1,11 @@
 //! Writes `out/` whole or not at all: a new folder beside it, and one exchange of names.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 
 use super::{Error, Result, failed, read_folder};
 use crate::out::{MANIFEST, Manifest, Tree};
@@ -16,8 +17,9 @@ pub fn write(folder: &Path, tree: &Tree, manifest: &Manifest) -> Result<bool> {
     if is_current(folder, manifest) {
         return Ok(false);
     }
-    refuse_foreign(folder)?;
     fs::create_dir_all(parent).map_err(failed("make", parent))?;
+    let _one_at_a_time = lock(parent)?;
+    refuse_foreign(folder)?;
     clear_leftovers(parent, &name);
     let fresh = parent.join(format!(".{name}.building-{}", std::process::id()));
     let written = fill(&fresh, tree, manifest).and_then(|()| exchange(&fresh, folder));
@@ -33,25 +35,37 @@ pub fn is_current(folder: &Path, manifest: &Manifest) -> bool {
     read_folder(folder).is_ok_and(|(found, _, findings)| found == *manifest && findings.is_clean())
 }
 
-/// A folder that we did not write is nobody's to throw away.
+/// A folder that holds anything which we did not write is nobody's to throw away.
 fn refuse_foreign(folder: &Path) -> Result<()> {
+    let foreign = |what: String| Error::Foreign { path: folder.to_owned(), what };
     match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(failed("open", folder)(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("open", folder)(error)),
         Ok(mut entries) => {
-            let ours = folder.join(MANIFEST).is_file() || entries.next().is_none();
-            if ours { Ok(()) } else { Err(Error::Foreign { path: folder.to_owned() }) }
+            if entries.next().is_none() {
+                return Ok(());
+            }
         }
+    }
+    let (_, _, findings) = read_folder(folder).map_err(|_| foreign("it has no manifest of ours".into()))?;
+    match findings.added.first() {
+        Some(added) => Err(foreign(format!("{added} is not from a build"))),
+        None => Ok(()),
     }
 }
 
-/// Folders of builds that were killed.
+/// One build at a time writes beside a folder; the lock ends with the program, however it ends.
+fn lock(parent: &Path) -> Result<File> {
+    let file = File::open(parent).map_err(failed("open", parent))?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|errno| failed("lock", parent)(errno.into()))?;
+    Ok(file)
+}
+
+/// Folders of builds that were killed: we hold the lock, so nobody is writing them.
 fn clear_leftovers(parent: &Path, name: &str) {
     let prefix = format!(".{name}.building-");
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let file_name = entry.file_name().to_string_lossy().into_owned();
-        let dead = file_name.strip_prefix(&prefix).is_some_and(|pid| !Path::new("/proc").join(pid).exists());
-        if dead {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
             let _best_effort = fs::remove_dir_all(entry.path());
         }
     }
@@ -66,7 +80,9 @@ fn fill(fresh: &Path, tree: &Tree, manifest: &Manifest) -> Result<()> {
         }
         write_synced(&path, artifact.bytes())?;
     }
-    write_synced(&fresh.join(MANIFEST), manifest.text().as_bytes())
+    write_synced(&fresh.join(MANIFEST), manifest.text().as_bytes())?;
+    let folders: BTreeSet<PathBuf> = tree.files().filter_map(|(path, _)| fresh.join(path).parent().map(Path::to_owned)).collect();
+    folders.iter().try_for_each(|folder| File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder)))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -81,9 +97,14 @@ fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
     if !folder.exists() {
         fs::rename(fresh, folder).map_err(failed("rename", fresh))?;
     } else if renameat_with(CWD, fresh, CWD, folder, RenameFlags::EXCHANGE).is_err() {
-        let old: PathBuf = fresh.with_extension("old");
+        let mut old = fresh.as_os_str().to_owned();
+        old.push("-old");
+        let old = PathBuf::from(old);
         fs::rename(folder, &old).map_err(failed("rename", folder))?;
-        fs::rename(fresh, folder).map_err(failed("rename", fresh))?;
+        if let Err(error) = fs::rename(fresh, folder) {
+            fs::rename(&old, folder).map_err(failed("rename", &old))?;
+            return Err(failed("rename", fresh)(error));
+        }
         fs::remove_dir_all(&old).map_err(failed("remove", &old))?;
     }
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -54,8 +54,4 @@ impl<'s> Entry<'s> {
             Value::Text(_) | Value::Float(_) | Value::Bool(_) | Value::Null => None,
         }
     }
-
-    pub fn is_noted(&self, note: &str) -> bool {
-        self.note.as_ref().is_some_and(|word| word.text == note)
-    }
 }

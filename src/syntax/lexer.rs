@@ -46,8 +46,10 @@ impl<'s> Cursor<'s, '_> {
         let rest = self.rest();
         match c {
             '"' => strings::quoted(self),
-            '#' if rest.trim_start_matches('#').starts_with('"') => strings::raw(self),
-            '#' => self.keyword(),
+            '#' => {
+                let hashes = rest.bytes().take_while(|byte| *byte == b'#').count();
+                if rest.get(hashes..).is_some_and(|rest| rest.starts_with('"')) { strings::raw(self) } else { self.keyword(hashes) }
+            }
             _ if numbers::looks_like(rest) => numbers::number(self),
             _ if is_word(c) => self.word(),
             _ => {
@@ -74,26 +76,26 @@ impl<'s> Cursor<'s, '_> {
         Token::Text(Cow::Borrowed(word))
     }
 
-    fn keyword(&mut self) -> Token<'s> {
+    fn keyword(&mut self, hashes: usize) -> Token<'s> {
         let start = self.at;
-        self.at += 1;
+        self.at += hashes;
         match self.take_word() {
+            _ if hashes > 1 => self.bad_keyword(start, ""),
             "true" => Token::Bool(true),
             "false" => Token::Bool(false),
             "null" => Token::Null,
             "inf" => Token::Float(f64::INFINITY),
             "-inf" => Token::Float(f64::NEG_INFINITY),
             "nan" => Token::Float(f64::NAN),
-            other => {
-                let message = format!("unknown keyword `#{}`", strings::shorten(other));
-                let diag = Diag::new("syntax/unexpected", self.span(start, self.at), message);
-                self.report(diag.help(match other {
-                    "" => "a comment begins with `//`",
-                    _ => "KDL 2 knows #true, #false, #null, #inf, #-inf and #nan",
-                }));
-                Token::Broken
-            }
+            other => self.bad_keyword(start, other),
         }
+    }
+
+    fn bad_keyword(&mut self, start: usize, word: &str) -> Token<'s> {
+        let message = format!("unknown keyword `#{}`", strings::shorten(word));
+        let diag = Diag::new("syntax/unexpected", self.span(start, self.at), message);
+        self.report(diag.help("a comment begins with `//`; KDL 2 knows #true, #false, #null, #inf, #-inf and #nan"));
+        Token::Broken
     }
 
     /// White space, comments, and `\` before a line break: all of it one token.

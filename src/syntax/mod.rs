@@ -25,6 +25,8 @@ pub use strings::shorten;
 
 /// How deep children may nest.
 pub const DEPTH_MAX: usize = 64;
+/// How many arguments and properties a node may have.
+const ENTRIES_MAX: usize = 4096;
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a parser wants one token and refuses all others, new ones too")]
 
 use super::cursor::{Cursor, Token};
-use super::{DEPTH_MAX, Entry, Node, Value, Word};
+use super::{DEPTH_MAX, ENTRIES_MAX, Entry, Node, Value, Word};
 use crate::diag::{Diag, Diags};
 use crate::source::{FileId, Span};
 
@@ -155,6 +155,13 @@ impl<'s> Parser<'s, '_> {
     }
 
     fn add(&mut self, node: &mut Node<'s>, entry: Entry<'s>) {
+        if node.entries.len() == ENTRIES_MAX {
+            let diag = Diag::new("eval/limit", entry.span, format!("a node has more than {ENTRIES_MAX} arguments and properties"));
+            self.lexer.report(diag.help("write several nodes"));
+        }
+        if node.entries.len() > ENTRIES_MAX {
+            return;
+        }
         if let Some(name) = &entry.name {
             let same = |other: &&Entry| other.name.as_ref().is_some_and(|word| word.text == name.text);
             if let Some(first) = node.entries.iter().find(same) {

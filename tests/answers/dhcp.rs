@@ -15,16 +15,16 @@ struct Segment {
     tables: Tables,
     leases: Leases,
     now: u64,
-    local: Option<Ipv4Addr>,
+    local: Vec<Ipv4Addr>,
 }
 
 impl Segment {
     fn new() -> Segment {
-        Segment { tables: tables(), leases: Leases::default(), now: 1000, local: Some(Ipv4Addr::new(10, 0, 0, 2)) }
+        Segment { tables: tables(), leases: Leases::default(), now: 1000, local: vec![Ipv4Addr::new(10, 0, 0, 2)] }
     }
 
     fn send(&mut self, bytes: &[u8]) -> Answer {
-        let request = Request { packet: bytes, local: self.local, now: self.now, http_port: 80 };
+        let request = Request { packet: bytes, local: &self.local, is_rehearsal: false, now: self.now, http_port: 80 };
         let answer = answer(&request, &self.tables, &self.leases);
         answer.events.iter().for_each(|event| self.leases.apply(event));
         answer
@@ -134,7 +134,10 @@ fn a_pool_gives_each_client_its_own_address_and_keeps_clear_of_others() {
     assert!(pool.contains(&first) && pool.contains(&second) && first != second, "{first} {second}: 101 is the phone's");
     assert_eq!(segment.dora(50), Some(first), "the same client, the same address");
     let third = segment.send(&bytes(&discover(52)));
-    assert_eq!(third.events, [Event::PoolExhausted { mac: "52:54:00:00:00:34".into(), network: "lan".into() }]);
+    assert_eq!(
+        third.events,
+        [Event::PoolExhausted { mac: "52:54:00:00:00:34".into(), network: "lan".into(), first: [10, 0, 0, 100].into() }]
+    );
     segment.now += 3601;
     assert!(segment.dora(52).is_some(), "leases run out");
 }
@@ -195,7 +198,7 @@ fn released_addresses_come_back_and_declined_ones_rest() {
     segment.send(&bytes(&decline));
     assert_ne!(segment.dora(50), Some(address));
     let mut theft = message(51, MessageType::Release);
-    theft.set_ciaddr(segment.leases.of("52:54:00:00:00:32").unwrap().address);
+    theft.set_ciaddr(segment.leases.of("52:54:00:00:00:32").next().unwrap().address);
     assert_eq!(segment.send(&bytes(&theft)), Answer::default(), "nobody releases another's lease");
 }
 

@@ -22,8 +22,10 @@ use crate::out::table::{NetworkRow, Tables};
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     pub packet: &'a [u8],
-    /// Our address on the interface where it came in; `None` where that says nothing (loopback).
-    pub local: Option<Ipv4Addr>,
+    /// Our addresses on the interface where it came in.
+    pub local: &'a [Ipv4Addr],
+    /// A rehearsal on loopback: the interface says nothing about the network.
+    pub is_rehearsal: bool,
     /// Seconds since 1970.
     pub now: u64,
     /// The port of our HTTP service, for iPXE.
@@ -52,7 +54,8 @@ pub struct Answer {
 pub fn answer(request: &Request<'_>, tables: &Tables, leases: &Leases) -> Answer {
     let Some(packet) = Packet::read(request.packet) else { return Answer::default() };
     let Some(network) = network(&packet, request, tables) else { return Answer::default() };
-    let Some(server) = network.server.or(request.local) else { return Answer::default() };
+    let own = || request.local.iter().copied().find(|address| request.is_rehearsal || network.contains(*address));
+    let Some(server) = network.server.or_else(own) else { return Answer::default() };
     let dialogue = Dialogue { packet: &packet, request, tables, leases, network, server };
     match packet.kind {
         Kind::Discover => dialogue.discover(),
@@ -63,15 +66,21 @@ pub fn answer(request: &Request<'_>, tables: &Tables, leases: &Leases) -> Answer
     }
 }
 
-/// By relay, by our own interface, by the client's reservation, or the first with a pool.
+/// By relay, by the address that the client has, by our own interface (of several networks on it by the
+/// client's reservation), and in a rehearsal by reservation or the first with a pool.
 fn network<'t>(packet: &Packet, request: &Request<'_>, tables: &'t Tables) -> Option<&'t NetworkRow> {
     if !packet.giaddr.is_unspecified() {
         return tables.network_of(packet.giaddr);
     }
-    if let Some(local) = request.local {
-        return tables.network_of(local);
+    // A renewal comes straight to us, also from behind a relay.
+    if !packet.ciaddr.is_unspecified() {
+        return tables.network_of(packet.ciaddr);
     }
     let reserved = tables.leases.get(&packet.mac).and_then(|lease| tables.network_of(lease.address));
+    if !request.is_rehearsal {
+        let here = |network: &&NetworkRow| request.local.iter().any(|address| network.contains(*address));
+        return reserved.filter(here).or_else(|| tables.networks.iter().find(here));
+    }
     reserved.or_else(|| tables.networks.iter().find(|network| !network.pools.is_empty())).or(tables.networks.first())
 }
 
@@ -95,10 +104,10 @@ struct Grant<'a> {
 
 impl<'a> Dialogue<'a> {
     fn discover(&self) -> Answer {
-        let Some(grant) = self.reservation().or_else(|| self.pool_grant(self.packet.requested)) else {
-            let nobody = self.network.pools.is_empty();
-            let full = Event::PoolExhausted { mac: self.mac(), network: self.network.network.clone() };
-            return Answer { reply: None, events: if nobody { Vec::new() } else { vec![full] } };
+        let from_pool = || self.known(self.packet.requested).or_else(|| self.searched());
+        let Some(grant) = self.reservation().or_else(from_pool) else {
+            let full = |first| Event::PoolExhausted { mac: self.mac(), network: self.network.network.clone(), first };
+            return Answer { reply: None, events: self.network.pools.iter().map(|pool| full(pool.first)).collect() };
         };
         let (mac, address) = (self.mac(), grant.address);
         let event = match grant.reserved {
@@ -115,7 +124,11 @@ impl<'a> Dialogue<'a> {
         }
         let renewing = !self.packet.ciaddr.is_unspecified();
         let Some(wanted) = self.packet.requested.or(renewing.then_some(self.packet.ciaddr)) else { return Answer::default() };
-        let grant = self.reservation().or_else(|| self.pool_grant(Some(wanted)));
+        let grant = self.reservation().or_else(|| self.known(Some(wanted)));
+        // RFC 2131 §4.3.2: of a client that we know nothing about, another server may know.
+        if grant.is_none() && self.network.pools.is_empty() {
+            return Answer::default();
+        }
         let Some(grant) = grant.filter(|grant| grant.address == wanted) else {
             return self.refuse(wanted);
         };
@@ -128,6 +141,11 @@ impl<'a> Dialogue<'a> {
     }
 
     fn decline(&self) -> Answer {
+        if let Some(grant) = self.reservation().filter(|grant| self.packet.requested == Some(grant.address)) {
+            let host = grant.reserved.unwrap_or_default().to_owned();
+            let event = Event::ReservationDeclined { host, mac: self.mac(), address: grant.address };
+            return Answer { reply: None, events: vec![event] };
+        }
         let Some(address) = self.packet.requested.filter(|address| self.leases.owner(*address) == Some(self.packet.mac.as_str())) else {
             return Answer::default();
         };
@@ -158,24 +176,36 @@ impl<'a> Dialogue<'a> {
         Some(Grant { address: lease.address, lease_secs: self.network.lease_secs, reserved: Some(&lease.host) })
     }
 
-    /// The client's own address, the one that it wishes, or the first free one.
-    fn pool_grant(&self, wish: Option<Ipv4Addr>) -> Option<Grant<'a>> {
-        let now = self.request.now;
-        let own = self.leases.of(&self.packet.mac).filter(|lease| lease.state != LeaseState::Declined).map(|lease| lease.address);
-        let free = |address: &Ipv4Addr| !self.tables.reserved.contains_key(address) && self.leases.is_free(*address, &self.packet.mac, now);
-        let pool_of = |address: Ipv4Addr| self.network.pools.iter().find(|pool| pool.contains(address));
-        let chosen = [own, wish].into_iter().flatten().find(|address| free(address) && pool_of(*address).is_some());
-        let chosen = chosen.or_else(|| {
-            let pools = self.network.pools.iter();
-            pools.flat_map(|pool| leases::candidates(pool, &self.packet.mac)).find(free)
-        })?;
-        Some(Grant { address: chosen, lease_secs: pool_of(chosen)?.lease_secs, reserved: None })
+    /// The address that the client wishes or has, if a pool holds it and nobody else has it.
+    fn known(&self, wish: Option<Ipv4Addr>) -> Option<Grant<'a>> {
+        let own = self.leases.of(&self.packet.mac).map(|lease| lease.address);
+        let free = |address: &Ipv4Addr| self.is_usable(*address) && self.leases.is_free(*address, &self.packet.mac, self.request.now);
+        own.chain(wish).filter(free).find_map(|address| self.pool_grant(address))
+    }
+
+    /// Any free address of the network's pools.
+    fn searched(&self) -> Option<Grant<'a>> {
+        let mut pools = self.network.pools.iter();
+        let address = pools.find_map(|pool| {
+            self.leases.search(pool, &self.packet.mac, self.request.now, |address| self.is_usable(address))
+        });
+        self.pool_grant(address?)
+    }
+
+    fn is_usable(&self, address: Ipv4Addr) -> bool {
+        address != self.server && !self.tables.reserved.contains_key(&address)
+    }
+
+    fn pool_grant(&self, address: Ipv4Addr) -> Option<Grant<'a>> {
+        let pool = self.network.pools.iter().find(|pool| pool.contains(address))?;
+        Some(Grant { address, lease_secs: pool.lease_secs, reserved: None })
     }
 
     fn refuse(&self, address: Ipv4Addr) -> Answer {
-        let reply = self.reply(Reply::Nak);
+        let mut reply = self.reply(Reply::Nak);
+        reply.to_broadcast();
         let relayed = !self.packet.giaddr.is_unspecified();
-        // RFC 2131 §4.1: a NAK is broadcast, for the client may not have the address that it thinks.
+        // RFC 2131 §4.3.2: a NAK is broadcast, for the client may not have the address that it thinks.
         let to = if relayed { Destination::Relay(self.packet.giaddr) } else { Destination::Broadcast };
         Answer { reply: Some((reply.bytes(), to)), events: vec![Event::RequestRefused { mac: self.mac(), address }] }
     }

@@ -140,7 +140,17 @@ impl ReplyPacket {
         if let Some(id) = packet.options.get(&61) {
             options.insert(DhcpOption::ClientIdentifier(id.clone()));
         }
+        // RFC 3046 §2.2: what the relay added goes back to it.
+        if let Some(relay) = packet.options.get(&82) {
+            options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(82), relay.clone())));
+        }
         ReplyPacket { message, server }
+    }
+
+    /// The relay shall not send it to an address that the client may not have.
+    pub(super) fn to_broadcast(&mut self) {
+        let flags = self.message.flags().set_broadcast();
+        self.message.set_flags(flags);
     }
 
     /// The address and how long it may be used; renewal and rebinding as RFC 2131 §4.4.5 proposes.

@@ -20,6 +20,9 @@ const BLOCK_BYTES_GRANTED: u64 = 1468;
 const WINDOW_GRANTED: u64 = 64;
 /// How long we wait for an answer where nobody asks, in seconds.
 const TIMEOUT_SECS: u64 = 1;
+/// The longest wait that we grant, in seconds (RFC 2349 allows 255: a silent client would keep its
+/// transfer for half an hour).
+const TIMEOUT_SECS_GRANTED: u64 = 10;
 /// The longest request that we read, in bytes (RFC 2347 says 512).
 const REQUEST_BYTES_MAX: usize = 512;
 
@@ -122,7 +125,7 @@ fn negotiate(pairs: &[&str], size: u64) -> Options {
                 options.window = value.min(WINDOW_GRANTED);
                 options.window
             }
-            "timeout" if (1..=255).contains(&value) => {
+            "timeout" if (1..=TIMEOUT_SECS_GRANTED).contains(&value) => {
                 options.timeout_secs = value;
                 value
             }

@@ -5,7 +5,9 @@ use crate::out::Lines;
 
 pub(super) fn menu(menu: &MenuView) -> Lines {
     let mut lines = Lines::default();
-    lines.line(&menu.origins, format_args!("set default={}", menu.default));
+    // By number: GRUB would read a name of digits as one.
+    let default = menu.entries.iter().position(|entry| entry.id == menu.default).unwrap_or(0);
+    lines.line(&menu.origins, format_args!("set default={default}"));
     lines.line(&menu.origins, format_args!("set timeout={}", menu.timeout_secs));
     for entry in &menu.entries {
         let from = &entry.origins;

@@ -127,11 +127,8 @@ fn menus(site: &Site) -> Vec<MenuView> {
             all.insert(profile.name.clone(), single(entry, &profile.name));
         }
     }
-    let named_local = site.hosts.iter().filter_map(|host| host.profile.as_ref()).find(|profile| profile.value == LOCAL);
-    let in_network = site.networks.iter().find_map(|network| network.profile.as_ref().filter(|profile| profile.value == LOCAL));
-    if let Some(used) = named_local.or(in_network)
-        && let Some(entry) = entry(site, LOCAL, Some(used.span))
-    {
+    let used = site.references().find(|profile| profile.value == LOCAL);
+    if let Some(entry) = used.and_then(|used| entry(site, LOCAL, Some(used.span))) {
         all.insert(LOCAL.into(), single(entry, LOCAL));
     }
     let default = match &site.menu {

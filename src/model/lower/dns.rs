@@ -5,12 +5,9 @@ use std::net::Ipv4Addr;
 use super::dotted;
 use crate::diag::{Diag, Diags};
 use crate::eval::Merged;
-use crate::model::{At, Domain, Record, RecordData};
+use crate::model::{At, Domain, Record, RecordData, TTL_SECS};
 use crate::schema::duration_secs;
 use crate::syntax::{Entry, Node};
-
-/// How long a record may be kept where nothing says so.
-const TTL_SECS: u32 = 3600;
 
 pub(super) fn forwards(dns: &Merged<'_>, diags: &mut Diags) -> Vec<At<Ipv4Addr>> {
     let entries = dns.list("forward").filter_map(|node| node.arg(0));

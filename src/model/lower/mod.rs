@@ -16,6 +16,8 @@ use crate::syntax::{Entry, Node, Value};
 
 /// The domain of a site that names none: reserved for homes by RFC 8375.
 const DOMAIN: &str = "home.arpa";
+/// Its zone becomes a file, and hosts need room in it, in bytes.
+const DOMAIN_BYTES_MAX: usize = 200;
 
 /// Lowers everything; a site without a sound `site` line gets a name for now, so that all else is checked.
 pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Option<Site> {
@@ -53,7 +55,18 @@ fn domain(node: Option<&Node<'_>>, diags: &mut Diags) -> Option<Domain> {
         let diag = Diag::new("schema/type", entry.value_span, message);
         diags.push(diag.help("write labels of letters, digits and hyphens with dots between them: domain=\"lab.example\""));
     }
-    domain.or_else(|| Domain::parse(DOMAIN))
+    let usable = domain.filter(|domain| {
+        let reverse = domain.as_str().ends_with("in-addr.arpa");
+        let long = domain.as_str().len() > DOMAIN_BYTES_MAX;
+        if reverse || long {
+            let why = if reverse { "is a zone for addresses" } else { "is too long for a file name" };
+            let diag = Diag::new("dns/bad-name", entry.value_span, format!("domain `{domain}` {why}"));
+            diags.push(diag.help("write a domain of your own, such as \"lab.example\""));
+            diags.lose("site.domain");
+        }
+        !(reverse || long)
+    });
+    usable.or_else(|| Domain::parse(DOMAIN))
 }
 
 /// A text with its place.

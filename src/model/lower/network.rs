@@ -17,7 +17,6 @@ struct Inherited {
     network: Option<(usize, Subnet, String)>,
     profile: Option<At<String>>,
     tags: Vec<String>,
-    groups: Vec<String>,
 }
 
 /// All networks by name, and the hosts within.
@@ -28,6 +27,7 @@ pub(super) fn networks(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
     for node in sorted {
         if let Some(first) = last.filter(|last| last.title() == node.title()) {
             diags.push(crate::schema::twice(node, first));
+            lose_members(&node.children, diags);
             continue;
         }
         last = Some(node);
@@ -147,7 +147,6 @@ fn members(nodes: &[Node<'_>], inherited: &Inherited, site: &mut Site, diags: &m
             "host" => site.hosts.extend(host(node, inherited, diags)),
             "group" => {
                 let mut inner = inherited.clone();
-                inner.groups.extend(node.title().map(str::to_owned));
                 inner.tags.extend(names(node.prop("tags")).map(str::to_owned));
                 inner.profile = node.prop("profile").and_then(located).or(inner.profile);
                 members(&node.children, &inner, site, diags);
@@ -207,7 +206,6 @@ fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Opti
         network: inherited.network.as_ref().map(|(index, _, _)| *index),
         profile: node.prop("profile").and_then(located).or_else(|| inherited.profile.clone()),
         tags: inherited.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
-        groups: inherited.groups.clone(),
         span: node.span,
         origins: origins(node),
     })
