@@ -20,6 +20,7 @@
 //! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
 //! - [`simulate`]: a machine's conversation with the pure answers.
 //! - [`store`]: reads sources; writes `out/` whole or not at all; opens and verifies it.
+//! - [`terminal`]: what we print; a reader that went away ends no work.
 //! - [`serve`]: sockets, timers and limits round the answers.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
 //! - [`cli`]: one file a command.
@@ -44,6 +45,8 @@ pub mod lab;
 pub mod serve;
 #[cfg(feature = "runtime")]
 pub mod store;
+#[cfg(feature = "runtime")]
+pub mod terminal;
 
 use std::collections::BTreeSet;
 

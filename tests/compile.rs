@@ -94,6 +94,28 @@ fn the_order_of_files_and_imports_changes_nothing() {
 }
 
 #[test]
+fn a_contested_value_is_decided_alike_in_any_order_of_files() {
+    let texts =
+        ["menu default=local { entry local }", "menu default=r { entry r }", "menu default=(force)local", "profile r { local }"];
+    let site = |order: [usize; 4]| {
+        let mut inputs = Inputs::from([("site.kdl".to_owned(), b"import \"?.kdl\"\nsite lab\n".to_vec())]);
+        for (at, name) in order.into_iter().zip(["a", "b", "c", "d"]) {
+            inputs.insert(format!("{name}.kdl"), texts[at].as_bytes().to_vec());
+        }
+        let compiled = compile(inputs, "site.kdl");
+        assert!(compiled.tree.is_some(), "{order:?}: {:#?}", compiled.diags);
+        String::from_utf8(compiled.tree.unwrap().get("boot/menus/default.grub").unwrap().bytes().to_vec())
+            .unwrap()
+            .matches("local")
+            .count()
+    };
+    let first = site([0, 1, 2, 3]);
+    for order in [[1, 2, 0, 3], [2, 0, 1, 3], [2, 1, 0, 3], [3, 1, 0, 2]] {
+        assert_eq!(site(order), first);
+    }
+}
+
+#[test]
 fn another_site_is_another_generation() {
     let mut changed = example();
     let text = String::from_utf8(changed["site.kdl"].clone()).unwrap().replace("pc-07", "pc-17");

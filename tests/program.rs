@@ -118,6 +118,14 @@ fn a_folder_that_is_not_ours_is_not_overwritten() {
     fs::write(folder.0.join("out/thesis.txt"), "x").unwrap();
     assert!(folder.run(&["build"]).ended(2).err().contains("not a folder that pxelator wrote"));
     assert!(folder.0.join("out/thesis.txt").exists());
+    fs::write(folder.0.join("out/manifest.json"), "{\"name\": \"a web page\"}").unwrap();
+    assert!(folder.run(&["build"]).ended(2).err().contains("not a folder that pxelator wrote"));
+    fs::remove_dir_all(folder.0.join("out")).unwrap();
+    folder.run(&["build"]).ended(0);
+    fs::write(folder.0.join("out/NOTES"), "mine").unwrap();
+    fs::write(folder.0.join("site.kdl"), SMALL.replace("pc", "pd")).unwrap();
+    assert!(folder.run(&["build"]).ended(2).err().contains("NOTES is not from a build"));
+    assert!(folder.0.join("out/NOTES").exists());
 }
 
 #[test]
@@ -240,6 +248,27 @@ fn every_command_has_help_with_an_example() {
         let text = tool(PROGRAM, &args);
         assert!(text.contains("Example"), "{command}: {text}");
     }
+}
+
+#[test]
+fn a_broken_lock_is_written_anew() {
+    let folder = Folder::new();
+    fs::write(folder.0.join("site.kdl"), "site lab\n").unwrap();
+    fs::write(folder.0.join("assets.lock"), "<<<<<<< HEAD\n").unwrap();
+    assert!(folder.run(&["check"]).ended(1).err().contains("run `pxelator lock`"));
+    folder.run(&["lock", "--assets", "."]).ended(0);
+    folder.run(&["check"]).ended(0);
+}
+
+#[test]
+fn a_full_disk_behind_the_output_is_an_error_and_no_panic() {
+    let folder = Folder::with(BROKEN);
+    let with = |redirect: &str| {
+        let script = format!("{PROGRAM} {redirect}");
+        Command::new("bash").args(["-c", &script]).current_dir(&folder.0).output().unwrap().status.code()
+    };
+    assert_eq!(with("explain >/dev/full"), Some(2));
+    assert_eq!(with("check 2>/dev/full"), Some(1));
 }
 
 #[test]

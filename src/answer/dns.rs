@@ -52,6 +52,8 @@ pub enum Answer {
     Reply(Vec<u8>),
     /// Ask a forwarder.
     Forward,
+    /// An alias leads out of our zones: ask a forwarder this question, and [`join`] what it says.
+    Chase { question: Vec<u8>, reply: Vec<u8> },
     /// Noise, or an answer: nothing to say.
     Silence,
 }
@@ -109,8 +111,8 @@ impl Zone {
 
     /// RFC 8482: one set is enough of an answer to ANY.
     fn any(&self, name: &LowerName) -> Vec<Record> {
-        let set = self.sets.iter().find(|(key, _)| key.name() == name);
-        set.map(|(_, set)| set.records_without_rrsigs().cloned().collect()).unwrap_or_default()
+        let kinds = [RecordType::A, RecordType::CNAME, RecordType::PTR, RecordType::TXT, RecordType::SOA, RecordType::NS];
+        kinds.into_iter().map(|kind| self.records(name, kind)).find(|records| !records.is_empty()).unwrap_or_default()
     }
 
     fn records(&self, name: &LowerName, kind: RecordType) -> Vec<Record> {
@@ -144,7 +146,36 @@ pub fn answer(request: &Request<'_>, tables: &Tables, zones: &Zones) -> Answer {
         _ => ResponseCode::FormErr,
     };
     reply.metadata.response_code = code;
-    finish(reply, &query, request.over_tcp)
+    let outside = query.queries.first().filter(|_| recursion && query.metadata.recursion_desired).and_then(|asked| leads_out(asked, &reply, zones));
+    let whole = finish(reply, &query, request.over_tcp);
+    match (whole, outside) {
+        (Answer::Reply(reply), Some(question)) => Answer::Chase { question, reply },
+        (answer, _) => answer,
+    }
+}
+
+/// The question about an alias's target that is not ours; stub resolvers do not ask it themselves.
+fn leads_out(asked: &Query, reply: &Message, zones: &Zones) -> Option<Vec<u8>> {
+    let RData::CNAME(target) = &reply.answers.last()?.data else { return None };
+    let wants_alias = matches!(asked.query_type(), RecordType::CNAME | RecordType::ANY);
+    if wants_alias || zones.find(&LowerName::new(&target.0)).is_some() {
+        return None;
+    }
+    let mut question = Message::new(0, MessageType::Query, OpCode::Query);
+    question.metadata.recursion_desired = true;
+    question.add_query(Query::query(target.0.clone(), asked.query_type()));
+    question.to_vec().ok()
+}
+
+/// Our reply with the alias, and behind it what a forwarder says of its target.
+pub fn join(reply: &[u8], forwarded: &[u8]) -> Vec<u8> {
+    let joined = || {
+        let (mut ours, theirs) = (Message::from_vec(reply).ok()?, Message::from_vec(forwarded).ok()?);
+        ours.metadata.response_code = theirs.metadata.response_code;
+        ours.add_answers(theirs.answers);
+        ours.to_vec().ok()
+    };
+    joined().unwrap_or_else(|| reply.to_vec())
 }
 
 /// Only the site's own networks, and this machine: an open resolver is a weapon.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
-use super::{Content, file, mac_of, menu, menu_name, plain_path};
+use super::{Content, asked, file, mac_of, menu, menu_name, plain_path};
 use crate::event::Event;
 use crate::out::table::Tables;
 
@@ -33,7 +33,7 @@ pub fn answer(request: &Request<'_>, tables: &Tables) -> Answer {
     let path = request.target.split(['?', '#']).next().unwrap_or_default();
     let path = percent_decode(path).map(|path| plain_path(&path)).unwrap_or_default();
     let found = resolve(&path, request.peer, tables);
-    let event = Event::FileAsked { client: request.peer, service: "http", path: path.clone(), found: found.is_some() };
+    let event = asked(request.peer, "http", &path, found.is_some());
     let plain = |status: u16, text: &str| {
         let body = Content::Bytes(format!("{text}\n").into_bytes());
         let whole = 0..body.len();

@@ -12,6 +12,7 @@ pub mod tftp;
 
 use std::net::Ipv4Addr;
 
+use crate::event::Event;
 use crate::out::table::{AssetRow, Tables};
 
 /// What a file service sends.
@@ -38,6 +39,14 @@ impl Content {
 /// A path as clients write it → as the tables have it: no leading slashes, none doubled, no `.`.
 fn plain_path(path: &str) -> String {
     path.replace('\\', "/").split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
+}
+
+/// A path as the log keeps it, in characters.
+const LOGGED_MAX: usize = 200;
+
+/// What happened, with a path that does not fill the log.
+fn asked(client: Ipv4Addr, service: &'static str, path: &str, found: bool) -> Event {
+    Event::FileAsked { client, service, path: path.chars().take(LOGGED_MAX).collect(), found }
 }
 
 /// `01-52-54-…` or `52-54-…` or with colons → `52:54:…`, as the tables write it.

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::site::{ReportArgs, SiteArgs, load, show};
-use super::{Failure, Outcome, print};
+use super::{Failure, Outcome};
 use crate::Compiled;
 use crate::diag::Diag;
 use crate::out::Manifest;
 use crate::out::table::{ASSETS, AssetRow};
 use crate::store;
+use crate::terminal::print;
+use crate::terminal::say;
 
 /// Compile a site into out/
 #[derive(clap::Args)]
@@ -46,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     }
     let changed = store::out::write(&args.out, &tree, &manifest)?;
     let what = if changed { "written" } else { "unchanged" };
-    eprintln!("generation {short}: {files} files {what} in {shown}");
+    say(&format!("generation {short}: {files} files {what} in {shown}"));
     Ok(Outcome::Good)
 }
 
@@ -69,7 +71,7 @@ fn check_out(out: &Path, manifest: &Manifest) -> Outcome {
             );
         }
     }
-    eprintln!("{shown} is not what the site says: run `pxelator build` and commit it");
+    say(&format!("{shown} is not what the site says: run `pxelator build` and commit it"));
     Outcome::Errors
 }
 

@@ -1,8 +1,9 @@
 //! `explain`: the page of a code.
 
-use super::{Failure, Outcome, print};
+use super::{Failure, Outcome};
 use crate::diag::codes::CODES;
 use crate::diag::{explain, nearest};
+use crate::terminal::print;
 
 /// Explain a finding: a failing example, the reason, the mend
 #[derive(clap::Args)]

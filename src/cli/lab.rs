@@ -10,6 +10,7 @@ use super::{Failure, Outcome};
 use crate::lab::run::{Options, Verdict, boot};
 use crate::lab::{Firmware, assets};
 use crate::schema::duration_secs;
+use crate::terminal::say;
 
 /// Boot virtual machines against the site, on an isolated network
 ///
@@ -69,7 +70,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     match &args.command {
         Command::Init => {
-            assets::init(&assets::cache(), &mut |text| eprintln!("lab: {text}"))?;
+            assets::init(&assets::cache(), &mut |text| say(&format!("lab: {text}")))?;
             Ok(Outcome::Good)
         }
         Command::Boot(args) => run_boot(args),
@@ -86,11 +87,11 @@ fn run_boot(args: &BootArgs) -> Result<Outcome, Failure> {
     let started = std::time::Instant::now();
     match boot(&options)? {
         Verdict::Booted => {
-            eprintln!("lab: {} booted by {} in {:.1} s", args.who, firmware.name(), started.elapsed().as_secs_f64());
+            say(&format!("lab: {} booted by {} in {:.1} s", args.who, firmware.name(), started.elapsed().as_secs_f64()));
             Ok(Outcome::Good)
         }
         Verdict::Failed(why) => {
-            eprintln!("lab: {} did not boot by {}: {why}", args.who, firmware.name());
+            say(&format!("lab: {} did not boot by {}: {why}", args.who, firmware.name()));
             Ok(Outcome::Errors)
         }
     }

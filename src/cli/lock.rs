@@ -7,6 +7,7 @@ use super::report::{self, Format};
 use super::site::SiteArgs;
 use super::{Failure, Outcome};
 use crate::model::Lock;
+use crate::terminal::say;
 use crate::{store, wanted_assets};
 
 /// Write assets.lock: size and blake3 of every asset
@@ -46,16 +47,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         }
     }
     if !missing.is_empty() {
-        eprintln!(
+        say(&format!(
             "error: {} names files that {} does not give:\n  {}",
             args.site.site.display(),
             root.display(),
             missing.join("\n  ")
-        );
+        ));
         return Ok(Outcome::Errors);
     }
     let path = args.site.site.parent().unwrap_or(Path::new("")).join(Lock::FILE);
     store::out::replace_file(&path, &Lock::text(&pinned))?;
-    eprintln!("{} files pinned in {}", pinned.len(), path.display());
+    say(&format!("{} files pinned in {}", pinned.len(), path.display()));
     Ok(Outcome::Good)
 }

@@ -16,6 +16,7 @@ mod why;
 
 use std::process::ExitCode;
 
+use crate::terminal::say;
 use clap::{Parser, Subcommand};
 
 /// A boot server described in one file: compiled, reviewed as a diff, proved by booting it.
@@ -73,14 +74,8 @@ pub fn main() -> ExitCode {
                 message.push_str(&format!(": {error}"));
                 cause = error.source();
             }
-            eprintln!("{message}");
+            say(&format!("{message}"));
             ExitCode::from(2)
         }
     }
-}
-
-/// Writes to standard output; a reader that went away (`| head`) is no error.
-fn print(text: &str) {
-    use std::io::Write;
-    let _reader_gone = std::io::stdout().lock().write_all(text.as_bytes());
 }

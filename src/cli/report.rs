@@ -9,9 +9,10 @@ use miette::{
 };
 use serde_json::{Value, json};
 
-use super::print;
 use crate::diag::{Diag, Diags, Label, PRINTED_MAX, Severity};
 use crate::source::{FileId, Source, Sources};
+use crate::terminal::print;
+use crate::terminal::say_raw;
 
 /// How findings are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,7 +29,7 @@ const TEXT_BYTES_MAX: usize = 200 << 10;
 /// Text goes to standard error, JSON to standard output.
 pub(super) fn show(sources: &Sources, diags: &Diags, format: Format) {
     match format {
-        Format::Text => eprint!("{}", text(sources, diags)),
+        Format::Text => say_raw(&format!("{}", text(sources, diags))),
         Format::Json => {
             let list: Vec<Value> = diags.iter().map(|diag| to_json(sources, diag)).collect();
             print(&format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default()));

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 use super::{Failure, Outcome};
 use crate::serve::{Options, run as serve};
@@ -38,9 +38,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let filter = EnvFilter::try_from_env("PXELATOR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let level = std::env::var("PXELATOR_LOG").unwrap_or_default();
+    let level = if level.is_empty() { "info" } else { &level };
+    let filter: LevelFilter =
+        level.parse().map_err(|_| format!("PXELATOR_LOG is `{level}`: write error, warn, info, debug or trace"))?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(ansi).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_max_level(filter).with_target(false).with_ansi(ansi).with_writer(|| Log).init();
     serve(Options {
         out: args.out.clone(),
         state: args.state.clone(),
@@ -50,4 +53,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         user: args.user.clone(),
     })?;
     Ok(Outcome::Good)
+}
+
+/// Standard error, for a log: a full disk or a closed pipe loses lines, and never the service.
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let _lost = std::io::stderr().write_all(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{Failure, Outcome, print};
+use super::{Failure, Outcome};
 use crate::answer::dns::Zones;
 use crate::out::table::Tables;
 use crate::simulate::{Firmware, simulate};
 use crate::store;
+use crate::terminal::print;
 
 /// Rehearse a machine's boot from out/ alone
 #[derive(clap::Args)]

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Outcome, print};
+use super::{Failure, Outcome};
 use crate::store;
+use crate::terminal::print;
 
 /// Hold every file of out/ against its manifest
 #[derive(clap::Args)]

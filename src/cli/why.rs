@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::report::Format;
 use super::site::{ReportArgs, SiteArgs, load, show};
-use super::{Failure, Outcome, print};
+use super::{Failure, Outcome};
 use crate::Compiled;
 use crate::out::Artifact;
 use crate::source::Span;
+use crate::terminal::print;
+use crate::terminal::say;
 
 /// Tell which lines of the site made a line of out/
 #[derive(clap::Args)]
@@ -41,10 +43,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     };
     let on_disk = std::fs::read(args.out.join(&below)).unwrap_or_default();
     if on_disk != artifact.bytes() {
-        eprintln!(
+        say(&format!(
             "note: {} is not what the site says now; this tells of what a build would write",
             args.out.join(&below).display()
-        );
+        ));
     }
     let count = artifact.line_count();
     match line {

@@ -18,8 +18,10 @@ pub use codes::{Severity, explain};
 
 /// How many findings are printed; the rest are counted.
 pub const PRINTED_MAX: usize = 50;
+/// How long a message is at the most, in bytes: names in a site may be a megabyte.
+const MESSAGE_BYTES_MAX: usize = 400;
 /// Up to how many findings names are suggested.
-const SUGGESTED_MAX: usize = 100;
+const SUGGESTED_MAX: usize = 20;
 /// How many findings are kept; a file of noise must not fill the memory.
 pub const KEPT_MAX: usize = 10_000;
 
@@ -45,7 +47,12 @@ impl Diag {
     /// A finding at `span`; its severity is the one that `codes.rs` gives the code.
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         let label = Label { span, text: String::new() };
-        Diag { code, severity: codes::severity(code), message: message.into(), labels: vec![label], help: None }
+        let mut message: String = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        Diag { code, severity: codes::severity(code), message, labels: vec![label], help: None }
     }
 
     /// Words beside the primary place.

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
+use crate::terminal::say_raw;
 use serde_json::Value;
 
 /// How many milestones are kept; a machine that asks for thousands of files is not listed in full.
@@ -52,14 +53,14 @@ impl Progress {
     pub(super) fn show(&self, waiting_for: &str) {
         if self.on_terminal {
             let last = self.milestones.last().map_or("power on", |(_, what)| what);
-            eprint!("\r\x1b[K[{:4.1} s] {last}; waiting for {waiting_for}", self.secs());
+            say_raw(&format!("\r\x1b[K[{:4.1} s] {last}; waiting for {waiting_for}", self.secs()));
             let _terminal_gone = std::io::stderr().flush();
         }
     }
 
     pub(super) fn hide(&self) {
         if self.on_terminal {
-            eprint!("\r\x1b[K");
+            say_raw(&format!("\r\x1b[K"));
         }
     }
 

@@ -15,6 +15,7 @@ use super::network::Run;
 use super::progress::Progress;
 use super::site::{LabSite, prepare};
 use super::{Error, Result, assets, failed, require, router};
+use crate::terminal::{say, say_raw};
 
 /// The longest line that we keep, in bytes, and how many may wait to be shown.
 const LINE_BYTES_MAX: usize = 4096;
@@ -54,7 +55,7 @@ enum Line {
 /// Boots the machine; serial lines and the verdict go to the terminal. Everything is torn down at the end.
 pub fn boot(options: &Options) -> Result<Verdict> {
     require()?;
-    let mut tell = |text: &str| eprintln!("lab: {text}");
+    let mut tell = |text: &str| say(&format!("lab: {text}"));
     let cache = assets::cache();
     if !assets::is_ready(&cache) {
         tell("no kernel and guest in the cache yet: `pxelator lab init` runs now");
@@ -98,7 +99,7 @@ async fn watch(options: &Options, site: &LabSite, run: &Run) -> Result<Verdict> 
     forward(machine.stderr.take(), sender, Line::Machine);
     let verdict = wait(options, until, &mut lines, &mut machine, &mut progress).await?;
     progress.hide();
-    eprint!("{}", progress.summary());
+    say_raw(&format!("{}", progress.summary()));
     end(machine).await;
     end(server).await;
     Ok(verdict)

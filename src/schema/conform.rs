@@ -178,7 +178,7 @@ fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> 
         return false;
     }
     if let Some(bound) = slot.kind.range_error(entry) {
-        let shown = entry.text().map_or_else(|| entry.int().unwrap_or_default().to_string(), str::to_owned);
+        let shown = entry.text().map_or_else(|| entry.int().unwrap_or_default().to_string(), shorten);
         let diag = Diag::new("schema/range", entry.value_span, format!("`{}` is {shown}; {bound}", slot.name));
         diags.push(diag.help(format!("choose {bound}: {}", slot.doc)));
         return false;

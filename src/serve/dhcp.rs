@@ -20,8 +20,11 @@ const SERVER_PORT: u16 = 67;
 pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Running, Error> {
     // Requests are broadcast, and a socket bound to one address does not hear them.
     let rehearsal = shared.options.port_offset > 0;
-    let address = if rehearsal { address } else { SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, address.port()) };
-    let socket = Socket::bind(address).map_err(|error| Error::bind("DHCP", "UDP", address, error))?;
+    let socket = match shared.options.bind.filter(|_| !rehearsal) {
+        Some(own) => Socket::bind_interface(own, address.port()),
+        None => Socket::bind(address),
+    };
+    let socket = socket.map_err(|error| Error::bind("DHCP", "UDP", address, error))?;
     let service = Dhcp { socket, shared: shared.clone(), rehearsal, address: *address.ip() };
     Ok(Box::pin(async move { service.run().await }))
 }

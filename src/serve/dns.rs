@@ -11,9 +11,10 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::forward::Forwarder;
+use super::peers::Peers;
 use super::udp::{Arrival, Socket};
 use super::{Error, Running, Shared};
-use crate::answer::dns::{Answer, Request, answer};
+use crate::answer::dns::{Answer, Request, answer, join};
 
 /// The largest question over UDP that we read, in bytes.
 const QUESTION_BYTES_MAX: usize = 4096;
@@ -56,10 +57,10 @@ impl Dns {
             match answer(&request, &world.tables, &world.zones) {
                 Answer::Reply(reply) => reply_to(&socket, &reply, &arrival).await,
                 Answer::Silence => {}
-                Answer::Forward => {
+                forwarded @ (Answer::Forward | Answer::Chase { .. }) => {
                     let (service, socket, packet) = (self.clone(), socket.clone(), packet.to_vec());
                     tokio::task::spawn_local(async move {
-                        let reply = service.forwarder.ask(&packet, &world.tables.forwards, false).await;
+                        let reply = service.forward(forwarded, &packet, &world.tables.forwards, false).await;
                         reply_to(&socket, &reply, &arrival).await;
                     });
                 }
@@ -67,19 +68,29 @@ impl Dns {
         }
     }
 
+    /// What a forwarder says, alone or behind our own alias.
+    async fn forward(&self, answer: Answer, packet: &[u8], forwards: &[Ipv4Addr], over_tcp: bool) -> Vec<u8> {
+        match answer {
+            Answer::Chase { question, reply } => join(&reply, &self.forwarder.ask(&question, forwards, over_tcp).await),
+            Answer::Reply(_) | Answer::Forward | Answer::Silence => self.forwarder.ask(packet, forwards, over_tcp).await,
+        }
+    }
+
     async fn connections(self: Arc<Self>, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let peers = Peers::default();
         loop {
             let Ok(permit) = permits.clone().acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let IpAddr::V4(peer) = peer.ip() else { continue };
+                    let Some(held) = peers.hold(peer) else { continue };
                     let service = self.clone();
                     tokio::task::spawn_local(async move {
                         if let Err(error) = service.conversation(stream, peer).await {
                             debug!("DNS to {peer}: {error}");
                         }
-                        drop(permit);
+                        drop((permit, held));
                     });
                 }
                 Err(error) => {
@@ -101,7 +112,9 @@ impl Dns {
             let reply = match answer(&request, &world.tables, &world.zones) {
                 Answer::Reply(reply) => reply,
                 Answer::Silence => return Ok(()),
-                Answer::Forward => self.forwarder.ask(&packet, &world.tables.forwards, true).await,
+                forwarded @ (Answer::Forward | Answer::Chase { .. }) => {
+                    self.forward(forwarded, &packet, &world.tables.forwards, true).await
+                }
             };
             let length = u16::try_from(reply.len()).map_err(std::io::Error::other)?;
             let whole = [&length.to_be_bytes()[..], &reply].concat();

@@ -7,7 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use tracing::warn;
+
 use crate::answer::Content;
+use crate::out::table::{AssetRow, Tables};
 use crate::store::assets::open_beneath;
 
 /// How much is read from a disk at once, in bytes.
@@ -28,7 +31,7 @@ enum Source {
 }
 
 impl Reader {
-    /// Opens it; an asset whose size is not the pinned one is not what was reviewed.
+    /// Opens it.
     pub(super) async fn open(content: Content) -> io::Result<Reader> {
         let row = match content {
             Content::Bytes(bytes) => {
@@ -37,13 +40,8 @@ impl Reader {
             Content::Asset(row) => row,
         };
         let size = row.size;
-        let file = blocking(move || {
-            let file = open_beneath(Path::new(&row.root), &row.path)?;
-            match file.metadata()?.len() {
-                found if found == row.size => Ok(file),
-                found => Err(io::Error::other(format!("{} has {found} bytes, assets.lock says {}", row.path, row.size))),
-            }
-        });
+        let file =
+            blocking(move || open_pinned(&row).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", row.path))));
         Ok(Reader { source: Source::File(Arc::new(file.await?)), size, piece: Vec::new(), from: 0 })
     }
 
@@ -66,6 +64,31 @@ impl Reader {
         }
         let at = (range.start - self.from) as usize;
         Ok(self.piece.get(at..at + (range.end - range.start) as usize).unwrap_or_default())
+    }
+}
+
+/// How many files that cannot be served are named.
+const NAMED_MAX: usize = 10;
+
+/// Says which pinned files are not there as they were pinned: machines would fail to boot.
+pub(super) fn warn_unreadable(tables: &Tables) {
+    let problems: Vec<String> = tables
+        .assets
+        .values()
+        .filter_map(|row| open_pinned(row).err().map(|error| format!("{}/{}: {error}", row.root, row.path)))
+        .collect();
+    problems.iter().take(NAMED_MAX).for_each(|problem| warn!("asset {problem}"));
+    if problems.len() > NAMED_MAX {
+        warn!("and {} more assets cannot be served", problems.len() - NAMED_MAX);
+    }
+}
+
+/// An asset whose size is not the pinned one is not what was reviewed.
+fn open_pinned(row: &AssetRow) -> io::Result<File> {
+    let file = open_beneath(Path::new(&row.root), &row.path)?;
+    match file.metadata()?.len() {
+        found if found == row.size => Ok(file),
+        found => Err(io::Error::other(format!("{} has {found} bytes, assets.lock says {}", row.path, row.size))),
     }
 }
 

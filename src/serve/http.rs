@@ -11,11 +11,13 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use super::files::Reader;
+use super::peers::Peers;
 use super::{Error, Running, Shared, note};
 use crate::answer::Content;
 use crate::answer::http::{Request, answer};
@@ -24,6 +26,8 @@ use crate::answer::http::{Request, answer};
 const CONNECTIONS_MAX: usize = 1024;
 /// How long a client may take for its headers, in seconds.
 const HEADER_SECS: u64 = 30;
+/// How long a client may leave what we sent unread, in seconds.
+const STALLED_SECS: u64 = 60;
 /// The size of a piece of a file, in bytes, and how many may wait for a slow client.
 const PIECE_BYTES: u64 = 256 << 10;
 const PIECES_WAITING: usize = 4;
@@ -41,6 +45,7 @@ pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Runni
 
 async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let peers = Peers::default();
     loop {
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
         match listener.accept().await {
@@ -49,10 +54,12 @@ async fn run(listener: TcpListener, shared: Arc<Shared>) {
                     IpAddr::V4(address) => address,
                     IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
                 };
+                // One that holds too many connections finds this one closed.
+                let Some(held) = peers.hold(peer) else { continue };
                 let shared = shared.clone();
                 tokio::task::spawn_local(async move {
                     connection(stream, peer, shared).await;
-                    drop(permit);
+                    drop((permit, held));
                 });
             }
             Err(error) => {
@@ -66,6 +73,8 @@ async fn run(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn connection(stream: TcpStream, peer: Ipv4Addr, shared: Arc<Shared>) {
     let _small_answers_at_once = stream.set_nodelay(true);
+    // A client that reads nothing any more is let go by the kernel.
+    let _as_long_as_it_likes = SockRef::from(&stream).set_tcp_user_timeout(Some(Duration::from_secs(STALLED_SECS)));
     let service = service_fn(|request| respond(request, peer, &shared));
     let mut protocol = hyper::server::conn::http1::Builder::new();
     let protocol = protocol.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HEADER_SECS));

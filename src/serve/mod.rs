@@ -15,6 +15,7 @@ mod dns;
 mod files;
 mod forward;
 mod http;
+mod peers;
 mod state;
 mod tftp;
 mod udp;
@@ -101,7 +102,7 @@ impl Error {
         let hints = [
             (
                 io::ErrorKind::AddrInUse,
-                "another program has it (`ss -lnptu` shows which); stop that, or give this one another address with --bind IP (for DHCP only stopping helps)",
+                "another program has it (`ss -lnptu` shows which); stop that, or give this one another address with --bind IP",
             ),
             (io::ErrorKind::PermissionDenied, "ports below 1024 need root; to try without, add --port-offset 10000"),
             (io::ErrorKind::AddrNotAvailable, "this machine does not have the address (`ip address` shows its own)"),
@@ -147,6 +148,7 @@ impl Shared {
         match loaded {
             Ok(world) => {
                 info!(generation = short(&world.generation), "now serving");
+                files::warn_unreadable(&world.tables);
                 self.swap(world);
             }
             Err(error) => error!("{}; still serving the last good generation", chain(&error)),
@@ -177,6 +179,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     if options.port_offset > u16::MAX - 80 {
         return Err(Error::Offset(options.port_offset));
     }
+    raise_file_limit();
     // A generation that cannot be served is known before any port is taken.
     let world = verified(&options)?;
     state::make_folder(&options.state)?;
@@ -196,6 +199,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         shared.leases.open(now())?;
         shared.swap(load(&shared.options)?);
         warn_foreign_servers(&shared.world().tables, &shared.options);
+        files::warn_unreadable(&shared.world().tables);
         info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
         let services = running.into_iter().map(tokio::task::spawn_local);
         let services: Vec<_> = services.collect();
@@ -217,6 +221,16 @@ async fn signals(shared: &Arc<Shared>) -> Result<(), Error> {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         }
+    }
+}
+
+/// Each client is a descriptor or two: take as many as the system allows.
+fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _as_it_was = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The TFTP service: requests on one socket, each transfer on a port of its own.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
@@ -13,10 +13,11 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
 use super::files::Reader;
+use super::peers::Peers;
 use super::udp::{Arrival, Socket};
 use super::{Error, Running, Shared, note};
 use crate::answer::Content;
-use crate::answer::tftp::transfer::{Step, Transfer, data_head};
+use crate::answer::tftp::transfer::{BY_CLIENT, Step, Transfer, data_head};
 use crate::answer::tftp::{Answer, Code, Options, answer, error};
 
 /// How many transfers run at once; a classroom that starts together is 50.
@@ -24,7 +25,23 @@ const TRANSFERS_MAX: usize = 1024;
 /// The largest packet that a client sends, in bytes.
 const PACKET_BYTES_MAX: usize = 1500;
 
-type Transfers = Rc<RefCell<BTreeMap<SocketAddrV4, JoinHandle<()>>>>;
+/// How long the same request again is a copy of the first, and not a new wish.
+const COPY: Duration = Duration::from_secs(2);
+
+/// What runs, by the client's address and port.
+#[derive(Default)]
+struct Transfers {
+    running: BTreeMap<SocketAddrV4, Transferring>,
+    peers: Peers,
+}
+
+struct Transferring {
+    task: JoinHandle<()>,
+    request: Vec<u8>,
+    since: Instant,
+    /// The same request came again.
+    repeated: Rc<Cell<bool>>,
+}
 
 pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Running, Error> {
     let socket = Socket::bind(address).map_err(|error| Error::bind("TFTP", "UDP", address, error))?;
@@ -33,7 +50,7 @@ pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Runni
 }
 
 async fn run(socket: Socket, shared: Arc<Shared>) {
-    let transfers = Transfers::default();
+    let mut transfers = Transfers::default();
     let mut buffer = [0; PACKET_BYTES_MAX];
     loop {
         let arrival = match socket.receive(&mut buffer).await {
@@ -52,7 +69,7 @@ async fn run(socket: Socket, shared: Arc<Shared>) {
             }
             Some(Answer::Transfer { content, options, event }) => {
                 note(&event);
-                if begin(&transfers, arrival, content, options) {
+                if transfers.begin(packet, arrival, content, options) {
                     continue;
                 }
                 error(Code::AccessViolation, "the server has too many transfers; try again")
@@ -64,27 +81,50 @@ async fn run(socket: Socket, shared: Arc<Shared>) {
     }
 }
 
-/// Starts a transfer; false where there are too many. A client that asks again from the same port has
-/// given up its old one: PXE ROMs do so after asking for the size.
-fn begin(transfers: &Transfers, arrival: Arrival, content: Content, options: Options) -> bool {
-    let mut running = transfers.borrow_mut();
-    if let Some(old) = running.remove(&arrival.peer) {
-        old.abort();
-    }
-    running.retain(|_, task| !task.is_finished());
-    if running.len() >= TRANSFERS_MAX {
-        return false;
-    }
-    let task = tokio::task::spawn_local(async move {
-        if let Err(error) = send(arrival, content, options).await {
-            warn!("TFTP to {}: {error}", arrival.peer);
+impl Transfers {
+    /// Starts a transfer; false where there are too many. A copy of the request that started one changes
+    /// nothing. A client that asks anew from the same port has given up its old transfer: PXE ROMs do so
+    /// after asking for the size.
+    fn begin(&mut self, request: &[u8], arrival: Arrival, content: Content, options: Options) -> bool {
+        self.running.retain(|_, transferring| !transferring.task.is_finished());
+        if let Some(old) = self.running.get(&arrival.peer) {
+            if old.request == request && old.since.elapsed() < COPY {
+                old.repeated.set(true);
+                return true;
+            }
+            old.task.abort();
+            self.running.remove(&arrival.peer);
         }
-    });
-    running.insert(arrival.peer, task);
-    true
+        let held = self.peers.hold(*arrival.peer.ip());
+        let Some(held) = held.filter(|_| self.running.len() < TRANSFERS_MAX) else { return false };
+        let repeated = Rc::new(Cell::new(false));
+        let again = repeated.clone();
+        let task = tokio::task::spawn_local(async move {
+            // A copy that overtook the client's abort was a new wish after all.
+            while send(arrival, content.clone(), options.clone()).await && again.take() {}
+            drop(held);
+        });
+        self.running.insert(arrival.peer, Transferring { task, request: request.to_vec(), since: Instant::now(), repeated });
+        true
+    }
 }
 
-async fn send(arrival: Arrival, content: Content, options: Options) -> std::io::Result<()> {
+/// Sends the whole file; true where the client aborted it.
+async fn send(arrival: Arrival, content: Content, options: Options) -> bool {
+    match transfer(arrival, content, options).await {
+        Ok(end) => {
+            debug!("TFTP to {}: {end:?}", arrival.peer);
+            end == Step::Aborted(BY_CLIENT)
+        }
+        Err(error) => {
+            warn!("TFTP to {}: {error}", arrival.peer);
+            false
+        }
+    }
+}
+
+/// Gives the last step.
+async fn transfer(arrival: Arrival, content: Content, options: Options) -> std::io::Result<Step> {
     let local = if arrival.local.is_unspecified() { Ipv4Addr::UNSPECIFIED } else { arrival.local };
     let socket = UdpSocket::bind(SocketAddrV4::new(local, 0)).await?;
     socket.connect(arrival.peer).await?;
@@ -109,11 +149,7 @@ async fn send(arrival: Arrival, content: Content, options: Options) -> std::io::
                 }
             }
             Step::Wait => {}
-            Step::Done => return Ok(()),
-            Step::Aborted(why) => {
-                debug!("TFTP to {}: {why}", arrival.peer);
-                return Ok(());
-            }
+            Step::Done | Step::Aborted(_) => return Ok(step),
         }
         step = next(&socket, &mut transfer, &mut buffer).await;
     }

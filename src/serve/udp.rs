@@ -58,7 +58,25 @@ impl Interfaces {
 
 impl Socket {
     pub(super) fn bind(address: SocketAddrV4) -> io::Result<Socket> {
-        let socket = StdSocket::bind(address)?;
+        Socket::configure(StdSocket::bind(address)?)
+    }
+
+    /// All broadcasts that reach the interface which has `own`, and nothing of other interfaces: beside
+    /// us another server may serve those.
+    pub(super) fn bind_interface(own: Ipv4Addr, port: u16) -> io::Result<Socket> {
+        let entries = nix::ifaddrs::getifaddrs()?;
+        let has_it = |entry: &nix::ifaddrs::InterfaceAddress| {
+            entry.address.as_ref().and_then(|address| address.as_sockaddr_in().map(SockaddrIn::ip)) == Some(own)
+        };
+        let name = entries.into_iter().find(has_it).ok_or(io::ErrorKind::AddrNotAvailable)?.interface_name;
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind_device(Some(name.as_bytes()))?;
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
+        Socket::configure(socket.into())
+    }
+
+    fn configure(socket: StdSocket) -> io::Result<Socket> {
         socket.set_nonblocking(true)?;
         socket.set_broadcast(true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;

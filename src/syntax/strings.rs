@@ -65,9 +65,12 @@ pub(super) fn raw<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     let close = format!("\"{}", "#".repeat(hashes));
     let inside = start + hashes + 1;
     let rest = lexer.text.get(inside..).unwrap_or_default();
-    let line = rest.find(is_newline).unwrap_or(rest.len());
-    let Some(end) = rest.get(..line).unwrap_or_default().find(&close) else {
-        lexer.at = inside + line;
+    // Only as far as the line goes: what is read once is not read again.
+    let stop = rest.char_indices().find(|(at, c)| {
+        is_newline(*c) || (*c == '"' && rest.get(*at..).is_some_and(|rest| rest.starts_with(&close)))
+    });
+    let Some((end, '"')) = stop else {
+        lexer.at = inside + stop.map_or(rest.len(), |(at, _)| at);
         return unterminated(lexer, start, hashes + 1, &close);
     };
     lexer.at = inside + end + close.len();

@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode, UnknownOption};
 use dhcproto::{Decodable, Decoder, Encodable, Encoder};
 use pxelator::answer::dhcp::{Answer, Destination, Leases, Request, answer};
+use pxelator::compile;
 use pxelator::event::Event;
 use pxelator::out::table::Tables;
 
 use super::tables;
+use crate::harness::inputs;
 
 /// A network segment: our tables, the leases so far, and a clock.
 struct Segment {
@@ -200,6 +202,58 @@ fn released_addresses_come_back_and_declined_ones_rest() {
     let mut theft = message(51, MessageType::Release);
     theft.set_ciaddr(segment.leases.of("52:54:00:00:00:32").next().unwrap().address);
     assert_eq!(segment.send(&bytes(&theft)), Answer::default(), "nobody releases another's lease");
+}
+
+#[test]
+fn a_declined_address_rests_although_its_client_asks_again() {
+    let mut segment = Segment::new();
+    let address = segment.dora(50).unwrap();
+    let mut decline = message(50, MessageType::Decline);
+    decline.opts_mut().insert(DhcpOption::RequestedIpAddress(address));
+    segment.send(&bytes(&decline));
+    assert!(segment.dora(50).is_some_and(|other| other != address));
+    assert!(segment.dora(51).is_none_or(|other| other != address), "nobody else gets it either");
+}
+
+#[test]
+fn a_relayed_client_renews_straight_with_us() {
+    let mut segment = Segment::new();
+    let mut relayed = discover(60);
+    relayed.set_giaddr([10, 9, 0, 1]);
+    let address = segment.ask(&relayed).unwrap().yiaddr();
+    let mut renewal = message(60, MessageType::Request);
+    renewal.set_ciaddr(address);
+    assert_eq!(segment.ask(&renewal).unwrap().yiaddr(), address);
+}
+
+#[test]
+fn an_interface_of_no_network_hears_nothing_and_one_of_two_knows_both() {
+    let mut segment = Segment::new();
+    segment.local = vec![[172, 16, 0, 1].into()];
+    assert_eq!(segment.send(&bytes(&discover(9))), Answer::default());
+    segment.local = Vec::new();
+    assert_eq!(segment.send(&bytes(&discover(9))), Answer::default());
+    segment.local = vec![[172, 16, 0, 1].into(), [10, 9, 0, 2].into(), [10, 0, 0, 2].into()];
+    assert_eq!(segment.ask(&discover(9)).unwrap().yiaddr(), Ipv4Addr::new(10, 0, 0, 9), "the reservation's network is there");
+}
+
+#[test]
+fn a_full_pool_is_said_and_has_room_again_when_offers_end() {
+    let compiled = compile(inputs("site lab\nnetwork big \"10.0.0.0/16\" server=2 { pool 1000 60000 }\n"), "site.kdl");
+    let files = compiled.tree.unwrap().files().map(|(path, file)| (path.to_owned(), file.bytes().to_vec())).collect();
+    let mut segment = Segment::new();
+    segment.tables = Tables::read(&files).unwrap();
+    let pool = segment.tables.networks[0].pools[0].clone();
+    for n in 0..=u32::from(pool.last) - u32::from(pool.first) {
+        let mac = format!("02:00:{:02x}:{:02x}:{:02x}:{:02x}", n >> 24, n >> 16 & 255, n >> 8 & 255, n & 255);
+        let address = Ipv4Addr::from(u32::from(pool.first) + n);
+        segment.leases.apply(&Event::LeaseOffered { mac, address, until: 2000 });
+    }
+    for _ in 0..2000 {
+        assert!(segment.send(&bytes(&discover(77))).reply.is_none());
+    }
+    segment.now = 2001;
+    assert!(segment.send(&bytes(&discover(77))).reply.is_some(), "offers end");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use hickory_proto::op::{Message as Dns, MessageType as DnsType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use pxelator::answer::dns::{self, Zones};
 
 use super::tables;
@@ -38,7 +38,7 @@ fn our_names_are_answered_both_ways_and_missing_ones_denied() {
     assert_eq!(good("PC.Lab.Example.", RecordType::A).1, ["10.0.0.9"]);
     assert_eq!(good("9.0.0.10.in-addr.arpa.", RecordType::PTR).1, ["pc.lab.example."]);
     assert_eq!(good("git.lab.example.", RecordType::A).1, ["pc.lab.example.", "10.0.0.9"]);
-    assert_eq!(good("out.lab.example.", RecordType::A).1, ["www.example.org."]);
+    assert_eq!(good("out.lab.example.", RecordType::CNAME).1, ["www.example.org."]);
     assert_eq!(good("pc.lab.example.", RecordType::AAAA), (ResponseCode::NoError, vec![]));
     assert_eq!(good("nobody.lab.example.", RecordType::A), (ResponseCode::NXDomain, vec![]));
     assert!(good("lab.example.", RecordType::SOA).1[0].contains(" 42 "), "the serial is the state's");
@@ -50,6 +50,20 @@ fn only_our_networks_are_forwarded_for() {
     assert_eq!(dns_ask("www.example.org.", RecordType::A, [127, 0, 0, 1]), dns::Answer::Forward);
     let dns::Answer::Reply(bytes) = dns_ask("www.example.org.", RecordType::A, [192, 0, 2, 1]) else { panic!() };
     assert_eq!(Dns::from_vec(&bytes).unwrap().metadata.response_code, ResponseCode::Refused);
+}
+
+#[test]
+fn an_alias_that_leads_out_is_followed_for_our_own_networks() {
+    let dns::Answer::Chase { question, reply } = dns_ask("out.lab.example.", RecordType::A, [10, 0, 0, 9]) else { panic!() };
+    let question = Dns::from_vec(&question).unwrap();
+    assert_eq!(question.queries[0].name().to_string(), "www.example.org.");
+    let mut theirs = Dns::new(0, DnsType::Response, OpCode::Query);
+    let name = Name::from_ascii("www.example.org.").unwrap();
+    theirs.add_answer(Record::from_rdata(name, 60, RData::A(std::net::Ipv4Addr::new(192, 0, 2, 7).into())));
+    let joined = Dns::from_vec(&dns::join(&reply, &theirs.to_vec().unwrap())).unwrap();
+    let data: Vec<String> = joined.answers.iter().map(|record| record.data.to_string()).collect();
+    assert_eq!(data, ["www.example.org.", "192.0.2.7"]);
+    assert!(matches!(dns_ask("out.lab.example.", RecordType::A, [192, 0, 2, 1]), dns::Answer::Reply(_)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ pub mod transfer;
 
 use std::net::Ipv4Addr;
 
-use super::{Content, file, mac_of, menu, menu_name, plain_path};
+use super::{Content, asked, file, mac_of, menu, menu_name, plain_path};
 use crate::event::Event;
 use crate::out::table::Tables;
 
@@ -66,7 +66,7 @@ pub fn answer(packet: &[u8], peer: Ipv4Addr, tables: &Tables) -> Option<Answer> 
     let [name, mode, pairs @ ..] = fields.as_slice() else { return error(Code::IllegalOperation, "no file name or mode") };
     let path = plain_path(name);
     let content = resolve(&path, peer, tables);
-    let event = Event::FileAsked { client: peer, service: "tftp", path: path.clone(), found: content.is_some() };
+    let event = asked(peer, "tftp", &path, content.is_some());
     let Some(content) = content else {
         return Some(Answer::Error { code: Code::NotFound, text: format!("no file {}", path.escape_debug()), event: Some(event) });
     };

@@ -16,6 +16,9 @@ use super::Options;
 /// How often a window is sent again before the client is given up.
 pub const RETRIES_MAX: u32 = 8;
 
+/// Why a transfer ended that its client did not want any more.
+pub const BY_CLIENT: &str = "the client aborted it";
+
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -66,7 +69,7 @@ impl Transfer {
     pub fn packet(&mut self, packet: &[u8]) -> Step {
         match packet {
             [0, 4, high, low, ..] => self.ack(u16::from_be_bytes([*high, *low])),
-            [0, 5, ..] => Step::Aborted("the client aborted it"),
+            [0, 5, ..] => Step::Aborted(BY_CLIENT),
             _ => Step::Wait,
         }
     }
@@ -174,7 +177,7 @@ mod tests {
     #[test]
     fn an_abort_and_a_long_silence_end_it() {
         let mut t = transfer(100, 1, true);
-        assert_eq!(t.packet(&[0, 5, 0, 8, 0]), Step::Aborted("the client aborted it"));
+        assert_eq!(t.packet(&[0, 5, 0, 8, 0]), Step::Aborted(BY_CLIENT));
         for _ in 0..RETRIES_MAX {
             assert_eq!(t.timeout(), Step::Oack);
         }

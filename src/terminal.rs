@@ -1,0 +1,25 @@
+//! What we print: a reader that went away, or a full disk behind a log, ends no work.
+
+use std::io::{ErrorKind, Write};
+
+/// A line of news, to standard error.
+pub fn say(text: &str) {
+    say_raw(&format!("{text}\n"));
+}
+
+/// The same as it stands, for text that brings its own line breaks.
+pub fn say_raw(text: &str) {
+    let _nobody_listens = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The result of a command, to standard output. `| head` is no error; anything else that keeps the
+/// result from arriving is, for whoever wanted it.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        say(&format!("error: cannot write to standard output: {error}"));
+        std::process::exit(2);
+    }
+}
