@@ -23,7 +23,6 @@ fn pids_in(namespace: &str) -> Vec<String> {
 }
 
 /// Starts a boot that would take long, and waits until the machine runs.
-#[expect(clippy::zombie_processes, reason = "the caller waits for the child that it gets")]
 fn start_boot(folder: &Folder) -> (Child, String) {
     let mut command = Command::new(PROGRAM);
     command.args(["lab", "boot", "pc-07", "--until", "never said"]).current_dir(&folder.0);
@@ -131,6 +130,7 @@ fn what_cannot_boot_is_said_before_anything_starts() {
     let folder = Folder::with_example();
     assert!(folder.run(&["lab", "boot", "pc-77"]).ended(2).err().contains("no host `pc-77`"));
     assert!(folder.run(&["lab", "boot", "boot"]).ended(2).err().contains("is the boot server itself"));
+    assert!(folder.run(&["lab", "boot", "pc-08"]).ended(2).err().contains("starts from its own disk"));
     assert!(folder.run(&["lab", "boot", "pc-07", "--timeout", "soon"]).ended(2).err().contains("60s"));
     std::fs::write(folder.0.join("site.kdl"), "site\n").unwrap();
     assert!(folder.run(&["lab", "boot", "pc-07"]).ended(2).err().contains("`pxelator check` shows them"));

@@ -77,3 +77,40 @@ fn the_compiler_survives_noise() {
         sound(&compile(site, "site.kdl"));
     }
 }
+
+/// Sites of which each part is small, and the whole would cost hours if any stage looked at every pair.
+#[test]
+fn hostile_sites_come_to_an_end() {
+    let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let profiles = many(15_000, &|n| format!("profile p-{n}-a {{ local }}\n"));
+    let head = "site lab\nassets \"/srv\"\n";
+    let sites = [
+        "#".repeat(1 << 20),
+        "#\"".repeat(1 << 19),
+        "a{".repeat(1 << 19),
+        "a /-{".repeat(1 << 17),
+        "\\".repeat(1 << 20),
+        format!("site lab {}", many(100_000, &|n| format!("p{n}=1 "))),
+        format!("{head}{profiles}{}", many(15_000, &|n| format!("host h{n} \"10.0.0.1\" profile=p-{n}-b\n"))),
+        format!(
+            "{head}profile base {{\n{}}}\n{}",
+            "cmdline a\n".repeat(20_000),
+            many(20_000, &|n| format!("profile p{n} extends=base\n"))
+        ),
+        format!("{head}dns {{\n{}}}\n", many(50_000, &|n| format!("a x \"10.{}.{}.{}\"\n", n >> 16, n >> 8 & 255, n & 255))),
+        format!("{head}dns {{\n{}}}\n", many(20_000, &|n| format!("cname c{n} to=c{}\n", n + 1))),
+        format!(
+            "{head}{}",
+            many(60_000, &|n| format!(
+                "network n{n} \"10.{}.{}.0/24\" {{ host h{n} \"02:00:00:00:{:02x}:{:02x}\" }}\n",
+                n >> 8,
+                n & 255,
+                n >> 8,
+                n & 255
+            ))
+        ),
+    ];
+    for site in sites {
+        sound(&compile(inputs(&site), "site.kdl"));
+    }
+}

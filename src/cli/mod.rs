@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
                 message.push_str(&format!(": {error}"));
                 cause = error.source();
             }
-            say(&format!("{message}"));
+            say(&message);
             ExitCode::from(2)
         }
     }

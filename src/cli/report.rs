@@ -29,7 +29,7 @@ const TEXT_BYTES_MAX: usize = 200 << 10;
 /// Text goes to standard error, JSON to standard output.
 pub(super) fn show(sources: &Sources, diags: &Diags, format: Format) {
     match format {
-        Format::Text => say_raw(&format!("{}", text(sources, diags))),
+        Format::Text => say_raw(&text(sources, diags)),
         Format::Json => {
             let list: Vec<Value> = diags.iter().map(|diag| to_json(sources, diag)).collect();
             print(&format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default()));

@@ -17,7 +17,7 @@
 use crate::check::Checked;
 use crate::diag::Diags;
 use crate::model::{DEFAULT_MENU, Network, Site};
-use crate::out::table::{LEASES, LeaseRow, NETWORKS, NetworkRow, PoolRow, json};
+use crate::out::table::{LEASES, ReservationRow, NETWORKS, NetworkRow, PoolRow, json};
 use crate::out::{Lines, Wing};
 
 pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
@@ -32,7 +32,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         let Some((at, network)) = host.address.as_ref().zip(host.network.and_then(|index| site.networks.get(index))) else { continue };
         let macs = host.macs.iter().map(|mac| Some(mac.value.to_string()));
         for mac in macs.chain(host.macs.is_empty().then_some(None)) {
-            let row = LeaseRow { host: host.name.to_string(), mac, address: at.value, network: network.name.clone() };
+            let row = ReservationRow { host: host.name.to_string(), mac, address: at.value, network: network.name.clone() };
             leases.line(&host.origins, json(&row));
         }
     }

@@ -260,7 +260,7 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, diags: &mut D
         }
     }
     let forced: BTreeSet<String> = own.lists.iter().filter(|node| priority(node.note.as_ref()) == Priority::Force).map(|node| node.name.text.to_string()).collect();
-    let passed_on = |node: &&Node<'_>| !forced.contains(&*node.name.text) && !(starts_itself && node.name.text == "local");
+    let replaced = |node: &Node<'_>| forced.contains(&*node.name.text) || (starts_itself && node.name.text == "local");
     if parent.lists.len() + own.lists.len() > LIST_MAX {
         let span = own.name.as_ref().map(|word| word.span);
         let message = format!("profile `{}` has more than {LIST_MAX} lines, those of its parents included", own.title());
@@ -268,7 +268,7 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, diags: &mut D
         diags.push(Diag::new("eval/limit", span, message).help("write several words on one line"));
         return own;
     }
-    let mut lists: Vec<Node<'s>> = parent.lists.iter().filter(passed_on).cloned().collect();
+    let mut lists: Vec<Node<'s>> = parent.lists.iter().filter(|node| !replaced(node)).cloned().collect();
     lists.append(&mut own.lists);
     own.lists = lists;
     own

@@ -60,7 +60,7 @@ impl Progress {
 
     pub(super) fn hide(&self) {
         if self.on_terminal {
-            say_raw(&format!("\r\x1b[K"));
+            say_raw("\r\x1b[K");
         }
     }
 

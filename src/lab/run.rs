@@ -99,7 +99,7 @@ async fn watch(options: &Options, site: &LabSite, run: &Run) -> Result<Verdict> 
     forward(machine.stderr.take(), sender, Line::Machine);
     let verdict = wait(options, until, &mut lines, &mut machine, &mut progress).await?;
     progress.hide();
-    say_raw(&format!("{}", progress.summary()));
+    say_raw(&progress.summary());
     end(machine).await;
     end(server).await;
     Ok(verdict)

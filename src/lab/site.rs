@@ -9,7 +9,7 @@ use super::assets::{INITRD, KERNEL};
 use super::{Error, Result, failed};
 use crate::answer::dns::Zones;
 use crate::diag::Diags;
-use crate::model::{Asset, Lock, Mac};
+use crate::model::{Asset, LOCAL, Lock, Mac};
 use crate::out::Manifest;
 use crate::out::table::{NetworkRow, Tables};
 use crate::source::{Inputs, Sources};
@@ -91,7 +91,10 @@ fn find(who: &str, tables: &Tables) -> Result<LabSite> {
     let row = tables.hosts.values().find(|row| row.host.eq_ignore_ascii_case(who));
     let mac = row.map(|row| row.mac.clone()).or_else(|| Mac::parse(who).ok().map(|mac| mac.to_string()));
     let mac = mac.ok_or_else(|| Error::Host(who.to_owned()))?;
-    let lease = tables.leases.get(&mac);
+    if tables.menu_of(Some(&mac), None) == Some(LOCAL) {
+        return Err(Error::Unfit(format!("`{who}` starts from its own disk: there is nothing to boot here")));
+    }
+    let lease = tables.reservations.get(&mac);
     let home = lease.and_then(|lease| tables.network_of(lease.address));
     let home = home.or_else(|| tables.networks.iter().find(|network| !network.pools.is_empty()));
     let network = home.ok_or_else(|| Error::Unfit(format!("`{who}` has no address, and no network has a pool")))?.clone();

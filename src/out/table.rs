@@ -81,7 +81,7 @@ pub struct PoolRow {
 /// `dhcp/leases.jsonl`: a reservation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LeaseRow {
+pub struct ReservationRow {
     pub host: String,
     /// A host without MAC keeps its address from the pools, and gets no offer.
     pub mac: Option<String>,
@@ -133,7 +133,7 @@ pub enum TableError {
 pub struct Tables {
     pub networks: Vec<NetworkRow>,
     /// By MAC.
-    pub leases: BTreeMap<String, LeaseRow>,
+    pub reservations: BTreeMap<String, ReservationRow>,
     /// The addresses that reservations, servers, gateways and resolvers hold: no pool gives them away.
     pub reserved: BTreeMap<Ipv4Addr, String>,
     /// By MAC.
@@ -163,9 +163,9 @@ impl Tables {
             let told = [network.server, network.gateway].into_iter().flatten().chain(network.dns.iter().copied());
             tables.reserved.extend(told.map(|address| (address, format!("network {}", network.network))));
         }
-        for row in rows::<LeaseRow>(files, LEASES)? {
+        for row in rows::<ReservationRow>(files, LEASES)? {
             tables.reserved.insert(row.address, row.mac.clone().unwrap_or_else(|| row.host.clone()));
-            tables.leases.extend(row.mac.clone().map(|mac| (mac, row)));
+            tables.reservations.extend(row.mac.clone().map(|mac| (mac, row)));
         }
         for (path, bytes) in files {
             if let Some(name) = path.strip_prefix(MENUS) {

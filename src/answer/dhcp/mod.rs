@@ -76,7 +76,7 @@ fn network<'t>(packet: &Packet, request: &Request<'_>, tables: &'t Tables) -> Op
     if !packet.ciaddr.is_unspecified() {
         return tables.network_of(packet.ciaddr);
     }
-    let reserved = tables.leases.get(&packet.mac).and_then(|lease| tables.network_of(lease.address));
+    let reserved = tables.reservations.get(&packet.mac).and_then(|lease| tables.network_of(lease.address));
     if !request.is_rehearsal {
         let here = |network: &&NetworkRow| request.local.iter().any(|address| network.contains(*address));
         return reserved.filter(here).or_else(|| tables.networks.iter().find(here));
@@ -146,7 +146,7 @@ impl<'a> Dialogue<'a> {
             let event = Event::ReservationDeclined { host, mac: self.mac(), address: grant.address };
             return Answer { reply: None, events: vec![event] };
         }
-        let Some(address) = self.packet.requested.filter(|address| self.leases.owner(*address) == Some(self.packet.mac.as_str())) else {
+        let Some(address) = self.packet.requested.filter(|address| self.leases.of(&self.packet.mac).any(|lease| lease.address == *address)) else {
             return Answer::default();
         };
         let until = self.request.now + DECLINED_SECS;
@@ -155,7 +155,7 @@ impl<'a> Dialogue<'a> {
 
     fn release(&self) -> Answer {
         let address = self.packet.ciaddr;
-        let own = self.leases.owner(address) == Some(self.packet.mac.as_str());
+        let own = self.leases.of(&self.packet.mac).any(|lease| lease.address == address);
         let released = own.then(|| Event::LeaseReleased { mac: self.mac(), address });
         Answer { reply: None, events: released.into_iter().collect() }
     }
@@ -172,7 +172,7 @@ impl<'a> Dialogue<'a> {
     }
 
     fn reservation(&self) -> Option<Grant<'a>> {
-        let lease = self.tables.leases.get(&self.packet.mac).filter(|lease| self.network.contains(lease.address))?;
+        let lease = self.tables.reservations.get(&self.packet.mac).filter(|lease| self.network.contains(lease.address))?;
         Some(Grant { address: lease.address, lease_secs: self.network.lease_secs, reserved: Some(&lease.host) })
     }
 
@@ -203,7 +203,7 @@ impl<'a> Dialogue<'a> {
 
     fn refuse(&self, address: Ipv4Addr) -> Answer {
         let mut reply = self.reply(Reply::Nak);
-        reply.to_broadcast();
+        reply.set_broadcast();
         let relayed = !self.packet.giaddr.is_unspecified();
         // RFC 2131 §4.3.2: a NAK is broadcast, for the client may not have the address that it thinks.
         let to = if relayed { Destination::Relay(self.packet.giaddr) } else { Destination::Broadcast };

@@ -148,7 +148,7 @@ impl ReplyPacket {
     }
 
     /// The relay shall not send it to an address that the client may not have.
-    pub(super) fn to_broadcast(&mut self) {
+    pub(super) fn set_broadcast(&mut self) {
         let flags = self.message.flags().set_broadcast();
         self.message.set_flags(flags);
     }
