@@ -235,6 +235,7 @@ fn a_machine_is_rehearsed_from_out_alone() {
         simulate(&["02:00:00:00:00:01"]).ended(0).out().contains("debian-12/vmlinuz"),
         "a stranger gets the first pool's profile"
     );
+    assert!(simulate(&["guest-pc"]).ended(0).out().contains("OFFER 10.77.0."), "a host without address stays in its network");
     assert!(simulate(&["pc-08"]).ended(0).out().contains("own disk"));
     assert!(simulate(&["pc-77"]).ended(2).err().contains("did you mean `pc-07`"));
     fs::write(folder.0.join("out/dhcp/leases.jsonl"), "{}\n").unwrap();

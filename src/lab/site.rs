@@ -95,7 +95,7 @@ fn find(who: &str, tables: &Tables) -> Result<LabSite> {
         return Err(Error::Unfit(format!("`{who}` starts from its own disk: there is nothing to boot here")));
     }
     let lease = tables.reservations.get(&mac);
-    let home = lease.and_then(|lease| tables.network_of(lease.address));
+    let home = tables.home_of(&mac);
     let home = home.or_else(|| tables.networks.iter().find(|network| !network.pools.is_empty()));
     let network = home.ok_or_else(|| Error::Unfit(format!("`{who}` has no address, and no network has a pool")))?.clone();
     let server = network.server.unwrap_or_else(|| free_address(&network, tables));

@@ -26,6 +26,9 @@ pub struct HostRow {
     pub host: String,
     pub mac: String,
     pub menu: String,
+    /// Where a host without an address belongs; the others' addresses tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// `boot/loaders.jsonl`: the first program of a kind of firmware.
@@ -181,6 +184,13 @@ impl Tables {
     /// The network in which an address lies.
     pub fn network_of(&self, address: Ipv4Addr) -> Option<&NetworkRow> {
         self.networks.iter().find(|network| network.contains(address))
+    }
+
+    /// The network in which the site declares a MAC.
+    pub fn home_of(&self, mac: &str) -> Option<&NetworkRow> {
+        let reserved = self.reservations.get(mac).and_then(|row| self.network_of(row.address));
+        let named = || self.hosts.get(mac).and_then(|row| row.network.as_ref());
+        reserved.or_else(|| self.networks.iter().find(|network| named() == Some(&network.network)))
     }
 
     /// The menu of whoever has this MAC, or else this address.

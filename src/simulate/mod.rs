@@ -125,7 +125,7 @@ impl Machine<'_> {
 
     /// The server's address in the machine's network: declared, or the first that it could have.
     fn local(&self) -> Option<Ipv4Addr> {
-        let reserved = self.tables.reservations.get(self.mac).and_then(|lease| self.tables.network_of(lease.address));
+        let reserved = self.tables.home_of(self.mac);
         let network = reserved.or_else(|| self.tables.networks.iter().find(|network| !network.pools.is_empty())).or(self.tables.networks.first())?;
         network.server.or(Some(Ipv4Addr::from(u32::from(network.first) + 1)))
     }

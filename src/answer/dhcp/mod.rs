@@ -76,7 +76,7 @@ fn network<'t>(packet: &Packet, request: &Request<'_>, tables: &'t Tables) -> Op
     if !packet.ciaddr.is_unspecified() {
         return tables.network_of(packet.ciaddr);
     }
-    let reserved = tables.reservations.get(&packet.mac).and_then(|lease| tables.network_of(lease.address));
+    let reserved = tables.home_of(&packet.mac);
     if !request.is_rehearsal {
         let here = |network: &&NetworkRow| request.local.iter().any(|address| network.contains(*address));
         return reserved.filter(here).or_else(|| tables.networks.iter().find(here));

@@ -70,8 +70,15 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         let menu = host.profile.as_ref().map_or(DEFAULT_MENU, |profile| &profile.value);
         let mut origins = host.origins.clone();
         origins.extend(host.profile.as_ref().map(|profile| profile.span));
+        let network = host.network.filter(|_| host.address.is_none()).and_then(|index| site.networks.get(index));
+        let network = network.map(|network| network.name.clone());
         for mac in &host.macs {
-            let row = HostRow { host: host.name.to_string(), mac: mac.value.to_string(), menu: menu.to_owned() };
+            let row = HostRow {
+                host: host.name.to_string(),
+                mac: mac.value.to_string(),
+                menu: menu.to_owned(),
+                network: network.clone(),
+            };
             hosts.line(&origins, json(&row));
         }
     }
