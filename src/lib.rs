@@ -35,18 +35,14 @@ macro_rules! pure {
     ($($name:ident)*) => { $(#[deny(clippy::disallowed_methods, clippy::disallowed_types)] pub mod $name;)* };
 }
 
+macro_rules! shell {
+    ($($name:ident)*) => { $(#[cfg(feature = "runtime")] pub mod $name;)* };
+}
+
+// In reading order; tests/tidy.rs has the same.
 pure! { source diag syntax schema eval model check out emit event answer simulate }
 
-#[cfg(feature = "runtime")]
-pub mod cli;
-#[cfg(feature = "runtime")]
-pub mod lab;
-#[cfg(feature = "runtime")]
-pub mod serve;
-#[cfg(feature = "runtime")]
-pub mod store;
-#[cfg(feature = "runtime")]
-pub mod terminal;
+shell! { store terminal serve lab cli }
 
 use std::collections::BTreeSet;
 

@@ -119,7 +119,10 @@ pub(super) fn pool_size(site: &Site, diags: &mut Diags) {
         if size < hosts.max(u64::from(!network.pools.is_empty())) && !diags.is_lost(&network.name) {
             let span = network.pools.first().map_or(network.subnet_span, |pool| pool.span);
             let (plural, name) = (if hosts == 1 { "" } else { "s" }, &network.name);
-            let message = format!("pool of {size} for {hosts} host{plural} without an address in `{name}`");
+            let message = match hosts {
+                0 => format!("all addresses of the pool in `{name}` are taken"),
+                _ => format!("pool of {size} for {hosts} host{plural} without an address in `{name}`"),
+            };
             diags.push(Diag::new("network/pool-too-small", span, message).help("widen the pool, or give the hosts addresses"));
         }
     }

@@ -81,7 +81,7 @@ pub const NODES: &[NodeSpec] = &[
     NodeSpec {
         name: "pool",
         within: &["network"],
-        args: &[need("first", Type::Address, "its first address"), need("last", Type::Address, "its last address")],
+        args: &[need("first address", Type::Address, "where it begins"), need("last address", Type::Address, "where it ends")],
         props: &[
             may("lease", Type::Duration(60, 365 * DAY), "how long an address is given; the network's if absent"),
             may("profile", Type::Name, "what its clients start"),
