@@ -62,13 +62,30 @@ pub struct Compiled {
 
 /// The whole compiler: texts in, tree out, the site beginning in the file `entry`.
 pub fn compile(inputs: Inputs, entry: &str) -> Compiled {
-    let (sources, mut diags) = read(inputs);
-    let config = eval::evaluate(&sources, entry, &mut diags);
-    let site = model::lower::lower(&config, &sources, &mut diags);
+    let (mut sources, mut diags) = read(inputs);
+    let site = understand(&mut sources, entry, &mut diags);
     let checked = site.and_then(|site| check::check(site, &mut diags));
     let tree = checked.and_then(|checked| emit::emit(&checked, &mut diags));
-    diags.sort();
+    finish(&mut sources, &mut diags);
     Compiled { sources, diags, tree }
+}
+
+/// The first half: texts → what they mean, whether or not it agrees with itself.
+fn understand(sources: &mut Sources, entry: &str, diags: &mut Diags) -> Option<Site> {
+    let mut config = eval::evaluate(sources, entry, diags);
+    let site = model::lower::lower(&config, sources, diags);
+    let instances = std::mem::take(&mut config.instances);
+    drop(config);
+    sources.adopt(instances);
+    site
+}
+
+/// Findings in the order of the files, those within modules at the line that used them; nothing that may
+/// be a secret can be read any more.
+fn finish(sources: &mut Sources, diags: &mut Diags) {
+    diags.sort();
+    diags.blame(sources);
+    sources.mask(diags.masks());
 }
 
 /// Bytes → texts, and a finding for each that is none.
@@ -90,15 +107,14 @@ pub struct Wanted {
 
 /// The assets of a site that may lack its lock; findings of the stages before `check` are given back.
 pub fn wanted_assets(inputs: Inputs, entry: &str) -> (Sources, Diags, Option<Wanted>) {
-    let (sources, mut diags) = read(inputs);
-    let config = eval::evaluate(&sources, entry, &mut diags);
-    let site = model::lower::lower(&config, &sources, &mut diags);
+    let (mut sources, mut diags) = read(inputs);
+    let site = understand(&mut sources, entry, &mut diags);
     let wanted = site.filter(|_| diags.errors() == 0).map(|site| Wanted {
         named: named_assets(&site),
         loaders: LOADERS.iter().flat_map(|loader| loader.files.iter().chain(loader.parts)).copied().collect(),
         root: site.assets,
     });
-    diags.sort();
+    finish(&mut sources, &mut diags);
     (sources, diags, wanted)
 }
 

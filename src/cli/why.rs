@@ -70,8 +70,8 @@ fn tell(compiled: &Compiled, artifact: &Artifact, line: usize) -> String {
     let bytes = artifact.bytes().split(|byte| *byte == b'\n').nth(line - 1).unwrap_or_default();
     let mut out = format!("{}\n", String::from_utf8_lossy(bytes));
     let mut told: Vec<String> = Vec::new();
-    for span in artifact.origins(line) {
-        let row = format!("  {:<16} {}\n", compiled.sources.describe(*span), source_line(compiled, *span));
+    for span in artifact.origins(line).iter().flat_map(|span| compiled.sources.chain(*span)) {
+        let row = format!("  {:<16} {}\n", compiled.sources.describe(span), source_line(compiled, span));
         if !told.contains(&row) {
             out.push_str(&row);
             told.push(row);

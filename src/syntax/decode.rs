@@ -48,6 +48,11 @@ impl<'s> Entry<'s> {
         }
     }
 
+    /// `(secret)name`.
+    pub fn is_secret(&self) -> bool {
+        self.note.as_ref().is_some_and(|note| note.text == "secret")
+    }
+
     pub fn int(&self) -> Option<i64> {
         match self.value {
             Value::Int(number) => Some(number),

@@ -81,8 +81,6 @@ pub struct Node<'s> {
     pub children: Vec<Node<'s>>,
     /// The head: from the name to the last entry.
     pub span: Span,
-    /// The `use` line that brought it here, where a module wrote it.
-    pub via: Option<Span>,
 }
 
 /// The finding about a text that is cut at a byte which is not UTF-8.

@@ -126,7 +126,7 @@ impl<'s> Parser<'s, '_> {
             self.lexer.lose(None);
             return None;
         };
-        let mut node = Node { note, span: start.to(name.span), name, entries: Vec::new(), children: Vec::new(), via: None };
+        let mut node = Node { note, span: start.to(name.span), name, entries: Vec::new(), children: Vec::new() };
         let mut braces = false;
         loop {
             let spaced = self.skip_space();
