@@ -145,6 +145,16 @@ impl Diags {
         self.lost_unknown || self.lost.contains(name)
     }
 
+    /// The same, where its name was read.
+    pub fn is_lost_name(&self, name: &str) -> bool {
+        self.lost.contains(name)
+    }
+
+    /// Is something lost of which nobody knows the name?
+    pub fn has_lost_unknown(&self) -> bool {
+        self.lost_unknown
+    }
+
     pub fn has(&self, code: &str) -> bool {
         self.codes.contains(code)
     }

@@ -19,6 +19,8 @@ pub(super) struct Scope<'s> {
     values: BTreeMap<String, Datum<'s>>,
     /// A module sees its options and nothing of the site's.
     is_module: bool,
+    /// A file is missing that may have had more names.
+    is_partial: bool,
 }
 
 /// Takes the `let` nodes out; the later of two of one name is the mistake.
@@ -47,14 +49,14 @@ fn unique<'s>(lets: Vec<Node<'s>>, diags: &mut Diags) -> BTreeMap<String, Entry<
 impl<'s> Scope<'s> {
     /// A scope of `let`s, which may use each other in any order.
     pub(super) fn of_site(lets: Vec<Node<'s>>, budget: &mut Budget, diags: &mut Diags) -> Self {
-        let mut scope = Scope { values: BTreeMap::new(), is_module: false };
+        let mut scope = Scope { values: BTreeMap::new(), is_module: false, is_partial: diags.has_lost_unknown() };
         scope.add_lets(lets, budget, diags);
         scope
     }
 
     /// A scope of a module's options, and of the `let`s of its config.
     pub(super) fn of_module(options: BTreeMap<String, Datum<'s>>, lets: Vec<Node<'s>>, budget: &mut Budget, diags: &mut Diags) -> Self {
-        let mut scope = Scope { values: options, is_module: true };
+        let mut scope = Scope { values: options, is_module: true, is_partial: false };
         scope.add_lets(lets, budget, diags);
         scope
     }
@@ -254,7 +256,7 @@ impl<'s> Filler<'_, 's> {
         let inside = shorten(inside);
         let wrong = |message: String| Diag::new("eval/expression", span, message);
         let diag = match trouble {
-            Trouble::Undefined(name) if self.diags.is_lost(name) => return self.diags.taint(span),
+            Trouble::Undefined(name) if self.scope.is_partial || self.diags.is_lost_name(name) => return self.diags.taint(span),
             Trouble::Undefined(name) => self.undefined(name, span),
             Trouble::NotNumber(name) => {
                 wrong(format!("`{{{inside}}}` computes with numbers; `{}` is none", shorten(name))).help("only whole numbers add up and have a format")

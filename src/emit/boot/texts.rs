@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use tera::{Context, ErrorKind, Tera};
+use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
 
 use crate::diag::{Diag, Diags};
 use crate::eval::TemplateScope;
@@ -18,7 +18,7 @@ use crate::source::{FileId, Span};
 
 /// What templates may do besides `{{ name }}`.
 const TAGS: &[&str] = &["if", "elif", "else", "endif", "for", "endfor", "raw", "endraw"];
-const FILTERS: &[&str] = &["upper", "lower", "trim", "default", "join", "length", "first", "last", "json_encode"];
+const FILTERS: &[&str] = &["upper", "lower", "trim", "default", "join", "length", "first", "last", "json"];
 /// How deep blocks may nest.
 const DEPTH_MAX: u32 = 16;
 /// How many brackets one expression may have.
@@ -72,6 +72,7 @@ fn found(file: &TextFile, span: Span, what: &str) -> Diag {
 
 fn render(site: &Site, profile: &Profile, text: &str, scope: &TemplateScope) -> Result<String, tera::Error> {
     let mut tera = Tera::new();
+    tera.register_filter("json", json);
     tera.add_raw_template("text", text)?;
     let mut context = Context::new();
     for (name, value) in &scope.values {
@@ -82,6 +83,11 @@ fn render(site: &Site, profile: &Profile, text: &str, scope: &TemplateScope) -> 
     let mut out = Capped(Vec::new());
     tera.render_to("text", &context, &mut out)?;
     Ok(String::from_utf8_lossy(&out.0).into_owned())
+}
+
+/// A value as JSON, quotes and all; tera has no filter for it.
+fn json(value: &Value, _: Kwargs, _: &State) -> tera::TeraResult<String> {
+    serde_json::to_string(value).map_err(tera::Error::message)
 }
 
 /// Takes so many bytes and no more.
@@ -110,7 +116,7 @@ fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &Te
             (report.message().to_owned(), Span::new(id, cut(range.start), cut(range.end)))
         }
         ErrorKind::Io(io::ErrorKind::FileTooLarge) => (format!("the text becomes more than {} KiB", TEXT_BYTES_MAX >> 10), Span::new(id, 0, 0)),
-        _ => (error.to_string(), Span::new(id, 0, 0)),
+        _ => (error.to_string().lines().next().unwrap_or_default().to_owned(), Span::new(id, 0, 0)),
     };
     let named = text.get(span.range()).unwrap_or_default().trim();
     if scope.secrets.contains(named) {

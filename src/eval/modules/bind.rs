@@ -102,13 +102,8 @@ impl Binder<'_> {
         self.refer(kind, &winner.entry);
         let shown = if winner.entry.is_secret() { "a secret".into() } else { literal(&winner.entry.value) };
         self.decided(path, shown, winner.span, winner.priority.name(), beaten);
-        match quarrel {
-            Some(diag) => {
-                self.diags.push(diag);
-                None
-            }
-            None => Some(Datum::of(&winner.entry)),
-        }
+        quarrel.into_iter().for_each(|diag| self.diags.push(diag));
+        Some(Datum::of(&winner.entry))
     }
 
     fn not_one<T>(&mut self, name: &str, option: &Declared<'_>, node: &Node<'_>) -> Option<T> {
@@ -159,6 +154,7 @@ impl Binder<'_> {
     fn submodule<'s>(&mut self, name: &str, option: &Declared<'s>, given: &[&Node<'s>], path: &str) -> Option<Datum<'s>> {
         let mut titled: BTreeMap<String, Vec<&Node<'s>>> = BTreeMap::new();
         let many = matches!(option.fallback, Fallback::Many);
+        let mut sound = true;
         for node in given {
             let title = node.title().filter(|_| node.entries.len() == 1).map(str::to_owned);
             let title = match (many, title) {
@@ -171,7 +167,8 @@ impl Binder<'_> {
                     };
                     let diag = Diag::new("eval/option-type", node.span, format!("`{name}` wants {wants}"));
                     self.diags.push(diag.label(option.span, format!("declared here: {}", option.doc)).help(help));
-                    return None;
+                    sound = false;
+                    continue;
                 }
             };
             titled.entry(title).or_default().push(node);
@@ -184,14 +181,18 @@ impl Binder<'_> {
             let outer = std::mem::replace(&mut self.line, line);
             let fields = self.bind(&option.inner, &inner, &path);
             self.line = outer;
-            records.push(Datum::Record(title, fields?));
+            match fields {
+                Some(fields) => records.push(Datum::Record(title, fields)),
+                None => sound = false,
+            }
         }
         if let Some(bound) = option.wrong_count(records.len()).filter(|_| many) {
             let diag = Diag::new("schema/range", self.line, format!("`{name}` is given {} times; {bound}", records.len()));
             self.diags.push(diag.label(option.span, format!("declared here: {}", option.doc)).help(format!("write {bound}")));
             return None;
         }
-        if many { Some(Datum::List(records)) } else { records.pop() }
+        let value = if many { Some(Datum::List(records)) } else { records.pop() };
+        value.filter(|_| sound)
     }
 
     /// Remembers what a value names, so that `check` can see whether it exists.

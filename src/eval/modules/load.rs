@@ -69,9 +69,8 @@ pub(super) fn load<'s>(sources: &'s Sources, name: &str, line: &Node<'s>, number
 }
 
 impl<'s> Module<'s> {
-    /// Old names become new ones, with a warning; `None` where a line sets what is gone.
-    pub(super) fn translate(&self, given: Vec<Node<'s>>, diags: &mut Diags) -> Option<Vec<Node<'s>>> {
-        let mut sound = true;
+    /// Old names become new ones, with a warning; what sets an option that is gone is refused.
+    pub(super) fn translate(&self, given: Vec<Node<'s>>, diags: &mut Diags) -> Vec<Node<'s>> {
         let mut kept = Vec::with_capacity(given.len());
         for mut node in given {
             let name = node.name.text.to_string();
@@ -82,12 +81,11 @@ impl<'s> Module<'s> {
             } else if let Some((since, why)) = self.removed.get(&name) {
                 let diag = Diag::new("eval/option-removed", node.span, format!("`{name}` was removed in {since}: {why}"));
                 diags.push(diag.help("delete the line"));
-                sound = false;
                 continue;
             }
             kept.push(node);
         }
-        sound.then_some(kept)
+        kept
     }
 }
 

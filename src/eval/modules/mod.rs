@@ -140,7 +140,7 @@ impl<'s> Workshop<'s, '_> {
         let Some(line) = lines.first() else { return };
         let Some(number) = self.new_instance(line.span) else { return };
         let given: Vec<Node<'s>> = lines.iter().flat_map(|line| &line.children).cloned().collect();
-        let Some(given) = module.translate(given, self.diags) else { return self.diags.lose_unknown() };
+        let given = module.translate(given, self.diags);
         let (settings, given): (Vec<&Node<'s>>, Vec<&Node<'s>>) =
             given.iter().partition(|node| node.name.text == "settings" && module.takes_settings);
         let Made { facts, references, .. } = &mut self.made;

@@ -157,7 +157,9 @@ impl<'s> Declared<'s> {
             diags.push(self.labelled(diag, entry));
             return None;
         }
-        if let Some(bound) = self.out_of_bounds(kind, entry) {
+        // The bounds of a list are about its length.
+        let is_item = matches!(self.kind, OptionType::List(_));
+        if let Some(bound) = self.out_of_bounds(kind, entry).filter(|_| !is_item) {
             let diag = Diag::new("schema/range", entry.value_span, format!("`{title}` is {}; {bound}", literal(&entry.value)));
             diags.push(self.labelled(diag, entry).help(format!("choose {bound}")));
             return None;
