@@ -4,6 +4,7 @@
 
 mod answers;
 mod compile;
+mod formats;
 mod harness;
 mod lab;
 mod network;

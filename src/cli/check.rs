@@ -15,5 +15,5 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let mut compiled = load(&args.site)?;
-    Ok(if show(&mut compiled, &args.report) { Outcome::Good } else { Outcome::Errors })
+    Ok(if show(&mut compiled, &args.site, &args.report) { Outcome::Good } else { Outcome::Errors })
 }

@@ -70,6 +70,7 @@ impl<'s> Cursor<'s, '_> {
         if matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan") {
             let span = self.span(start, self.at);
             let diag = Diag::new("syntax/bare-keyword", span, format!("write `#{word}`: bare `{word}` was KDL 1"));
+            let diag = diag.fix(word, format!("#{word}"));
             self.report(diag.help(format!("`#{word}` for the value, `\"{word}\"` for the text")));
             return Token::Broken;
         }
