@@ -4,6 +4,7 @@
 
 mod answers;
 mod compile;
+mod fix;
 mod formats;
 mod harness;
 mod lab;
