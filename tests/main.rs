@@ -4,6 +4,8 @@
 
 mod answers;
 mod compile;
+mod fix;
+mod formats;
 mod harness;
 mod lab;
 mod network;

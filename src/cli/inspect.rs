@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::report::{self, Format};
+use super::report::{self, Findings, Format};
 use super::{Failure, Outcome};
 use crate::diag::Diags;
 use crate::source::{FILE_BYTES_MAX, FileId, Inputs, Sources};
@@ -34,8 +34,15 @@ struct SyntaxArgs {
     /// The KDL file
     file: PathBuf,
     /// The normal form, or the tree as JSON
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = TreeFormat::Text)]
+    format: TreeFormat,
+}
+
+/// How a tree is written.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum TreeFormat {
+    Text,
+    Json,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
@@ -57,12 +64,17 @@ fn show_syntax(args: &SyntaxArgs) -> Result<Outcome, Failure> {
     let nodes = syntax::parse_any(source, FileId::new(0), &mut diags);
     if !diags.is_empty() {
         diags.sort();
-        report::show(&sources, &diags, args.format);
+        let folder = args.file.parent().unwrap_or(Path::new(""));
+        let format = match args.format {
+            TreeFormat::Text => Format::Text,
+            TreeFormat::Json => Format::Json,
+        };
+        report::show(&Findings { sources: &sources, diags: &diags, folder }, format);
         return Ok(Outcome::Errors);
     }
     print(&match args.format {
-        Format::Text => syntax::normal::print(source, &nodes),
-        Format::Json => syntax::normal::json(source, &nodes),
+        TreeFormat::Text => syntax::normal::print(source, &nodes),
+        TreeFormat::Json => syntax::normal::json(source, &nodes),
     });
     Ok(Outcome::Good)
 }

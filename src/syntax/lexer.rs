@@ -75,6 +75,7 @@ impl<'s> Cursor<'s, '_> {
             let span = self.span(start, self.at);
             self.signs.keyword(span);
             let diag = Diag::new("syntax/bare-keyword", span, format!("write `#{word}`: bare `{word}` was KDL 1"));
+            let diag = diag.fix(word, format!("#{word}"));
             self.report(diag.help(format!("`#{word}` for the value, `\"{word}\"` for the text")));
             return Token::Broken;
         }

@@ -34,6 +34,7 @@ pub(super) fn number<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     let diag = if looks_like_address(word) {
         Diag::new("syntax/unquoted-address", span, format!("`{shown}` must be quoted: KDL reads a number here"))
             .help(format!("write \"{shown}\""))
+            .fix(word, format!("\"{word}\""))
     } else {
         Diag::new("syntax/unexpected", span, format!("`{shown}` is no number, and a word cannot start like one"))
             .help(format!("write \"{shown}\" if it is text"))
