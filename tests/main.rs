@@ -17,3 +17,4 @@ mod reject;
 mod services;
 mod syntax;
 mod tidy;
+mod why;

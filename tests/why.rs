@@ -95,15 +95,18 @@ fn what_is_told_of_hosts_is_what_the_tables_say() {
 #[test]
 fn unknown_paths_name_what_is_near() {
     let folder = Folder::with_example();
-    for (path, near) in
-        [("host.kiosk-3", "kiosk-03"), ("hst.kiosk-03", "`host`"), ("profile.kiosk.kernl", "profile.kiosk.kernel"), ("use.kiosk.ulr", "use.kiosk.url")]
-    {
+    for (path, near) in [
+        ("host.kiosk-3", "kiosk-03"),
+        ("hst.kiosk-03", "`host`"),
+        ("profile.kiosk.kernl", "profile.kiosk.kernel"),
+        ("use.kiosk.ulr", "use.kiosk.url"),
+    ] {
         let run = folder.run(&["why", path]);
         assert_eq!(run.code(), 2, "{path}");
-        assert!(run.stderr().contains(near), "{path}: {}", run.stderr());
+        assert!(run.err().contains(near), "{path}: {}", run.err());
     }
     let run = folder.run(&["why", "host.kiosk-02.profile", "--format", "json"]);
-    let told: serde_json::Value = serde_json::from_str(&run.stdout()).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&run.out()).unwrap();
     assert_eq!(told[0]["value"], "kiosk-beta");
     assert_eq!(told[0]["beaten"][0]["value"], "kiosk");
 }
