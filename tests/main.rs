@@ -5,6 +5,7 @@
 mod answers;
 mod compile;
 mod fix;
+mod fmt;
 mod formats;
 mod harness;
 mod lab;

@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod explain;
 mod fix;
+mod fmt;
 mod lab;
 mod lock;
 mod report;
@@ -32,6 +33,7 @@ struct Args {
 enum Command {
     Check(check::Args),
     Build(build::Args),
+    Fmt(fmt::Args),
     Verify(verify::Args),
     Lock(lock::Args),
     Why(why::Args),
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
     let result = match &args.command {
         Command::Check(args) => check::run(args),
         Command::Build(args) => build::run(args),
+        Command::Fmt(args) => fmt::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Why(args) => why::run(args),

@@ -10,6 +10,7 @@
 
 mod cursor;
 pub mod decode;
+mod format;
 mod lexer;
 mod numbers;
 mod parser;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 use crate::diag::Diag;
 use crate::source::Span;
 
+pub use format::format;
 pub use parser::parse;
 pub use strings::shorten;
 
