@@ -8,6 +8,7 @@ mod fix;
 mod fmt;
 mod formats;
 mod harness;
+mod init;
 mod lab;
 mod network;
 mod noise;

@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod fix;
 mod fmt;
+mod init;
 mod lab;
 mod lock;
 mod report;
@@ -23,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 /// A boot server described in one file: compiled, reviewed as a diff, proved by booting it.
 #[derive(Parser)]
-#[command(name = "pxelator", version, max_term_width = 100, after_help = "Begin with: pxelator check && pxelator build")]
+#[command(name = "pxelator", version, max_term_width = 100, after_help = "Begin with: pxelator init && pxelator build")]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -31,6 +32,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Args),
     Check(check::Args),
     Build(build::Args),
     Fmt(fmt::Args),
@@ -57,6 +59,7 @@ type Failure = Box<dyn std::error::Error>;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let result = match &args.command {
+        Command::Init(args) => init::run(args),
         Command::Check(args) => check::run(args),
         Command::Build(args) => build::run(args),
         Command::Fmt(args) => fmt::run(args),
