@@ -5,8 +5,10 @@
 mod answers;
 mod compile;
 mod fix;
+mod fmt;
 mod formats;
 mod harness;
+mod init;
 mod lab;
 mod network;
 mod noise;
