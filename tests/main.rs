@@ -4,6 +4,7 @@
 
 mod answers;
 mod compile;
+mod edit;
 mod fix;
 mod fmt;
 mod formats;
@@ -16,6 +17,7 @@ mod oracle;
 mod pages;
 mod program;
 mod reject;
+mod secrets;
 mod services;
 mod syntax;
 mod tidy;
