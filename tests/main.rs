@@ -16,4 +16,5 @@ mod pages;
 mod program;
 mod reject;
 mod services;
+mod shell;
 mod tidy;
