@@ -11,9 +11,41 @@ pub type Inputs = BTreeMap<String, Vec<u8>>;
 /// The largest KDL file we read, in bytes; 100,000 hosts are about 6 MB.
 pub const FILE_BYTES_MAX: usize = 128 << 20;
 
-/// Which of the [`Sources`] a [`Span`] lies in.
+/// How many times all modules of a site may be used.
+pub const INSTANCES_MAX: usize = (1 << (u32::BITS - FILE_BITS)) - 1;
+/// How many files a site may have.
+pub const FILES_MAX: usize = 1 << FILE_BITS;
+const FILE_BITS: u32 = 20;
+
+/// Which of the [`Sources`] a [`Span`] lies in, and in which use of it: a module that is used twice is
+/// read twice, so that each of its lines knows the `use` line behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(pub u32);
+pub struct FileId(u32);
+
+impl FileId {
+    pub fn new(file: usize) -> Self {
+        FileId(u32::try_from(file).unwrap_or(u32::MAX) & (FILES_MAX as u32 - 1))
+    }
+
+    /// The same file, read for the nth use of a module, counted from 1.
+    pub fn used(self, instance: usize) -> Self {
+        FileId(self.real().0 | (u32::try_from(instance).unwrap_or(u32::MAX) << FILE_BITS))
+    }
+
+    /// The file itself.
+    pub fn real(self) -> Self {
+        FileId(self.0 & (FILES_MAX as u32 - 1))
+    }
+
+    fn index(self) -> usize {
+        self.real().0 as usize
+    }
+
+    /// The number of the use, counted from 1; 0 is the file itself.
+    pub fn instance(self) -> usize {
+        (self.0 >> FILE_BITS) as usize
+    }
+}
 
 /// A range of bytes in one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +114,8 @@ impl Source {
 #[derive(Debug, Default)]
 pub struct Sources {
     list: Vec<Source>,
+    /// For each use of a module the `use` line that made it.
+    instances: Vec<Span>,
 }
 
 impl Sources {
@@ -93,7 +127,7 @@ impl Sources {
         for (name, bytes) in inputs {
             let text = String::from_utf8(bytes).unwrap_or_else(|error| {
                 let at = error.utf8_error().valid_up_to();
-                broken.push(Span::new(FileId(sources.list.len() as u32), at, at));
+                broken.push(Span::new(FileId::new(sources.list.len()), at, at));
                 let mut bytes = error.into_bytes();
                 bytes.truncate(at);
                 String::from_utf8_lossy(&bytes).into_owned()
@@ -101,7 +135,7 @@ impl Sources {
             sources.list.push(Source::new(name, text));
         }
         for span in &broken {
-            if let Some(source) = sources.list.get_mut(span.file.0 as usize) {
+            if let Some(source) = sources.list.get_mut(span.file.index()) {
                 source.is_cut = true;
             }
         }
@@ -109,11 +143,11 @@ impl Sources {
     }
 
     pub fn get(&self, id: FileId) -> Option<&Source> {
-        self.list.get(id.0 as usize)
+        self.list.get(id.index())
     }
 
     pub fn find(&self, name: &str) -> Option<FileId> {
-        self.list.binary_search_by(|source| source.name.as_str().cmp(name)).ok().map(|at| FileId(at as u32))
+        self.list.binary_search_by(|source| source.name.as_str().cmp(name)).ok().map(FileId::new)
     }
 
     pub fn text(&self, id: FileId) -> &str {
@@ -125,7 +159,34 @@ impl Sources {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
-        self.list.iter().enumerate().map(|(at, source)| (FileId(at as u32), source))
+        self.list.iter().enumerate().map(|(at, source)| (FileId::new(at), source))
+    }
+
+    /// Takes note of which `use` line is behind each instance.
+    pub fn adopt(&mut self, instances: Vec<Span>) {
+        self.instances = instances;
+    }
+
+    /// The `use` line behind a line of a module; it may itself lie in a module.
+    pub fn via(&self, span: Span) -> Option<Span> {
+        span.file.instance().checked_sub(1).and_then(|at| self.instances.get(at)).copied()
+    }
+
+    /// The span and every `use` line behind it, up to the site's own.
+    pub fn chain(&self, span: Span) -> Vec<Span> {
+        std::iter::successors(Some(span), |span| self.via(*span)).take(self.instances.len() + 1).collect()
+    }
+
+    /// Makes the text of these places unreadable, its length kept: a secret that somebody wrote down must
+    /// not be shown again.
+    pub fn mask(&mut self, places: impl Iterator<Item = Span>) {
+        const MASKS: [char; 4] = ['*', '¤', '•', '𐄂'];
+        for span in places {
+            let Some(source) = self.list.get_mut(span.file.index()) else { continue };
+            let Some(text) = source.text.get(span.range()) else { continue };
+            let masked: String = text.chars().filter_map(|c| if c == '\n' { Some(c) } else { MASKS.get(c.len_utf8() - 1).copied() }).collect();
+            source.text.replace_range(span.range(), &masked);
+        }
     }
 
     /// `site.kdl:12`, as editors understand it.
@@ -195,6 +256,13 @@ mod tests {
         let source = Source::new("x".into(), "ž é\nab".into());
         assert_eq!(source.place(3), Place { line: 1, column: 3 });
         assert_eq!(source.place(source.text.len()), Place { line: 2, column: 3 });
+    }
+
+    #[test]
+    fn what_is_masked_keeps_its_length() {
+        let (mut sources, _) = Sources::from_inputs(BTreeMap::from([("x".into(), "a \"hé€😀\" b".as_bytes().to_vec())]));
+        sources.mask([Span::new(FileId::new(0), 3, 13)].into_iter());
+        assert_eq!(sources.text(FileId::new(0)), "a \"*¤•𐄂\" b");
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn tree(text: &str) -> Option<String> {
 
 fn is_sound(text: &str) -> bool {
     let mut diags = Diags::default();
-    parse(text, FileId(0), &mut diags);
+    parse(text, FileId::new(0), &mut diags);
     diags.is_empty()
 }
 

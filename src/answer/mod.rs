@@ -62,10 +62,11 @@ fn menu(tables: &Tables, name: &str, loader: &str) -> Option<Content> {
     tables.menus.get(&format!("{name}.{loader}")).map(|bytes| Content::Bytes(bytes.clone()))
 }
 
-/// A menu by its file name, or a pinned asset.
+/// A menu or a text by its file name, or a pinned asset.
 fn file(tables: &Tables, path: &str) -> Option<Content> {
-    let by_name = path.strip_prefix("menus/").and_then(|name| tables.menus.get(name));
-    by_name.map(|bytes| Content::Bytes(bytes.clone())).or_else(|| tables.assets.get(path).cloned().map(Content::Asset))
+    let menu = path.strip_prefix("menus/").and_then(|name| tables.menus.get(name));
+    let text = || path.strip_prefix("files/").and_then(|name| tables.texts.get(name));
+    menu.or_else(text).map(|bytes| Content::Bytes(bytes.clone())).or_else(|| tables.assets.get(path).cloned().map(Content::Asset))
 }
 
 /// The menu of a client, the site's default one where nothing else is said.

@@ -52,7 +52,7 @@ pub(super) fn addresses(site: &Site, diags: &mut Diags) {
 }
 
 pub(super) fn profiles(site: &Site, diags: &mut Diags) {
-    let unique: BTreeMap<Span, &At<String>> = site.references().map(|name| (name.span, name)).collect();
+    let unique: BTreeMap<(Span, &str), &At<String>> = site.started().map(|name| ((name.span, name.value.as_str()), name)).collect();
     let mut idle: BTreeMap<&str, Span> = BTreeMap::new();
     for name in unique.into_values().filter(|name| name.value != LOCAL) {
         match site.profile(&name.value) {

@@ -11,6 +11,7 @@ mod dhcp;
 mod dns;
 mod host;
 mod network;
+mod site;
 
 use crate::diag::Diags;
 use crate::model::Site;
@@ -38,12 +39,17 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["boot/reserved-name", "boot/two-starts"], about: "a profile has a name of its own and starts one thing", run: boot::names },
     Check { codes: &["boot/no-default", "boot/default-not-entry", "boot/unknown-entry", "boot/label-clash"], about: "the menu offers what exists", run: boot::menu },
     Check { codes: &["boot/path-escape", "boot/asset-missing", "boot/tftp-size"], about: "assets lie below their folder, are pinned, and fit their way", run: boot::assets },
+    Check { codes: &["boot/file-missing", "boot/file-twice"], about: "texts have a source and a name of their own", run: site::texts },
     Check { codes: &["boot/newline", "boot/loader-syntax", "boot/cmdline-long"], about: "command lines survive every loader", run: boot::cmdlines },
     Check { codes: &["dhcp/option-overflow", "dhcp/reply-too-large"], about: "DHCP replies fit", run: dhcp::replies },
     Check { codes: &["dns/outside-zone", "dns/name-length"], about: "names lie in the site's domain and fit a packet", run: dns::names },
     Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
     Check { codes: &["dns/forward-self"], about: "forwarders are others", run: dns::forwards },
+    Check { codes: &["schedule/bad-zone"], about: "the time zone exists", run: site::timezone },
+    Check { codes: &["eval/unknown-reference", "secret/unknown"], about: "names that options hold exist", run: site::references },
+    Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
+    Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
 ];
 

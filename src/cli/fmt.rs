@@ -78,14 +78,14 @@ fn formatted(path: &Path, bytes: Vec<u8>) -> Result<Option<String>, Failure> {
     let mut diags = Diags::default();
     broken.into_iter().for_each(|at| diags.push(syntax::not_utf8(at)));
     if diags.is_empty() {
-        syntax::parse(sources.text(FileId(0)), FileId(0), &mut diags);
+        syntax::parse(sources.text(FileId::new(0)), FileId::new(0), &mut diags);
     }
     if !diags.is_empty() {
         diags.sort();
         report::show(&Findings { sources: &sources, diags: &diags, folder: Path::new("") }, Format::Text);
         return Ok(None);
     }
-    match syntax::format(sources.text(FileId(0))) {
+    match syntax::format(sources.text(FileId::new(0))) {
         Some(text) => Ok(Some(text)),
         None => Err(format!("{name} would mean something else when formatted, and was left alone; this is a bug of pxelator: please report it with the file").into()),
     }

@@ -7,6 +7,7 @@ mod check;
 mod completion;
 mod explain;
 mod fix;
+mod inspect;
 mod fmt;
 mod init;
 mod lab;
@@ -42,6 +43,7 @@ enum Command {
     Lock(lock::Args),
     Why(why::Args),
     Explain(explain::Args),
+    Inspect(inspect::Args),
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Lock(args) => lock::run(args),
         Command::Why(args) => why::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),

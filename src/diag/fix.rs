@@ -73,7 +73,7 @@ mod tests {
     fn quotes_are_kept_and_other_spellings_left_alone() {
         let edit = |text: &str, fix: (&str, &str)| {
             let (sources, _) = Sources::from_inputs(Inputs::from([("a".to_owned(), text.as_bytes().to_vec())]));
-            let span = Span::new(FileId(0), 0, text.len());
+            let span = Span::new(FileId::new(0), 0, text.len());
             Fix { span, found: fix.0.into(), text: fix.1.into() }.edit(&sources).map(|edit| edit.new)
         };
         assert_eq!(edit("kioks", ("kioks", "kiosk")).as_deref(), Some("kiosk"));

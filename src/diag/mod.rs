@@ -13,7 +13,7 @@ mod fix;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::Span;
+use crate::source::{Sources, Span};
 
 pub use codes::{Severity, explain};
 pub use fix::{Edit, Fix};
@@ -121,6 +121,8 @@ pub struct Diags {
     codes: BTreeSet<&'static str>,
     /// Places whose value hangs on something lost.
     tainted: BTreeSet<Span>,
+    /// Places whose text nobody may show again.
+    redacted: BTreeSet<Span>,
 }
 
 impl Diags {
@@ -149,9 +151,28 @@ impl Diags {
         self.tainted.insert(span);
     }
 
+    /// A secret may be written here: the text of this place is masked wherever it would be shown.
+    pub fn redact(&mut self, span: Span) {
+        self.redacted.insert(span);
+    }
+
+    pub fn masks(&self) -> impl Iterator<Item = Span> {
+        self.redacted.iter().copied()
+    }
+
     /// May `name` be missing only because its declaration is broken?
     pub fn is_lost(&self, name: &str) -> bool {
         self.lost_unknown || self.lost.contains(name)
+    }
+
+    /// The same, where its name was read.
+    pub fn is_lost_name(&self, name: &str) -> bool {
+        self.lost.contains(name)
+    }
+
+    /// Is something lost of which nobody knows the name?
+    pub fn has_lost_unknown(&self) -> bool {
+        self.lost_unknown
     }
 
     pub fn has(&self, code: &str) -> bool {
@@ -206,10 +227,32 @@ impl Diags {
         let follows: Vec<bool> = self.list.iter().map(hangs).collect();
         let mut follows = follows.into_iter();
         self.list.retain(|_| !follows.next().unwrap_or(false));
-        self.list.sort_by(|a, b| (a.primary(), a.code, &a.message).cmp(&(b.primary(), b.code, &b.message)));
-        self.list.dedup();
+        self.order();
         let errors = self.list.iter().filter(|diag| diag.severity == Severity::Error).count();
         self.errors = errors + self.dropped.min(self.errors);
+    }
+
+    fn order(&mut self) {
+        self.list.sort_by(|a, b| (a.primary(), a.code, &a.message).cmp(&(b.primary(), b.code, &b.message)));
+        self.list.dedup();
+    }
+
+    /// A finding within a module is shown at the line of the site that uses it first, and at the module's
+    /// own line second: that is where its reader can do something. Broken syntax is the module's alone.
+    pub fn blame(&mut self, sources: &Sources) {
+        for diag in &mut self.list {
+            let Some(via) = diag.primary().and_then(|span| sources.chain(span).into_iter().skip(1).last()) else { continue };
+            if diag.code.starts_with("syntax/") {
+                diag.labels.push(Label { span: via, text: "used here".into() });
+                continue;
+            }
+            if let Some(own) = diag.labels.first_mut().filter(|own| own.text.is_empty()) {
+                own.text = "in the module".into();
+            }
+            diag.labels.retain(|label| label.span != via);
+            diag.labels.insert(0, Label { span: via, text: "used here".into() });
+        }
+        self.order();
     }
 }
 

@@ -25,28 +25,37 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let (mut networks, mut leases) = (Lines::default(), Lines::default());
     for network in &site.networks {
         let pools = network.pools.iter().map(|pool| pool.span);
-        let origins: Vec<_> = network.origins.iter().copied().chain(pools).chain([site.span]).collect();
+        let origins: Vec<_> = std::iter::once(network.span).chain(pools).chain([site.span]).collect();
         networks.line(&origins, json(&network_row(site, network)));
     }
     for host in &site.hosts {
         let Some((at, network)) = host.address.as_ref().zip(host.network.and_then(|index| site.networks.get(index))) else { continue };
         let macs = host.macs.iter().map(|mac| Some(mac.value.to_string()));
         for mac in macs.chain(host.macs.is_empty().then_some(None)) {
-            let row = ReservationRow { host: host.name.to_string(), mac, address: at.value, network: network.name.clone() };
-            leases.line(&host.origins, json(&row));
+            let row = ReservationRow {
+                host: host.name.to_string(),
+                mac,
+                address: at.value,
+                network: network.name.clone(),
+                lease_secs: (host.lease_secs != network.lease_secs).then_some(secs(host.lease_secs)),
+            };
+            leases.line(&[host.span], json(&row));
         }
     }
     wing.write(NETWORKS.into(), networks);
     wing.write(LEASES.into(), leases);
 }
 
+fn secs(secs: u64) -> u32 {
+    u32::try_from(secs).unwrap_or(u32::MAX)
+}
+
 fn network_row(site: &Site, network: &Network) -> NetworkRow {
-    let secs = |secs: u64| u32::try_from(secs).unwrap_or(u32::MAX);
     let pools = network.pools.iter().map(|pool| PoolRow {
         first: pool.first,
         last: pool.last,
         lease_secs: secs(pool.lease_secs),
-        menu: pool.profile.as_ref().or(network.profile.as_ref()).map_or(DEFAULT_MENU, |profile| &profile.value).to_owned(),
+        menu: pool.profile.as_ref().or(network.profile.as_ref()).or(site.profile.as_ref()).map_or(DEFAULT_MENU, |profile| &profile.value).to_owned(),
     });
     NetworkRow {
         network: network.name.clone(),
@@ -56,6 +65,7 @@ fn network_row(site: &Site, network: &Network) -> NetworkRow {
         gateway: network.gateway.as_ref().map(|at| at.value),
         dns: network.dns.iter().map(|at| at.value).collect(),
         domain: site.domain.to_string(),
+        timezone: site.timezone.as_ref().map(|zone| zone.value.clone()),
         lease_secs: secs(network.lease_secs),
         pools: pools.collect(),
     }

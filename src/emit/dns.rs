@@ -42,7 +42,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         let mut lines = head(&zone, &site.domain, &[origin, site.span], &servers);
         for (address, host) in pointers {
             let owner = owner_in(&zone, address);
-            lines.line(&host.origins, format_args!("{owner} IN PTR {}.", site.domain.host(&host.name)));
+            lines.line(&[host.span], format_args!("{owner} IN PTR {}.", site.domain.host(&host.name)));
         }
         wing.write(zone_path(&zone), lines);
     }
@@ -101,13 +101,13 @@ fn forward_zone(site: &Site, servers: &NameServers) -> Lines {
     }
     for host in &site.hosts {
         if let Some(at) = &host.address {
-            lines.line(&host.origins, format_args!("{} IN A {}", host.name, at.value));
+            lines.line(&[host.span], format_args!("{} IN A {}", host.name, at.value));
         }
     }
     let mut records: Vec<&Record> = site.records.iter().collect();
     records.sort_by(|a, b| (&a.name, a.data.kind()).cmp(&(&b.name, b.data.kind())));
     for record in records {
-        lines.line(&record.origins, record_line(record, &site.domain));
+        lines.line(&[record.span], record_line(record, &site.domain));
     }
     lines
 }

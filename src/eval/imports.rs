@@ -23,12 +23,14 @@ pub(super) fn reachable<'s>(sources: &'s Sources, start: FileId, diags: &mut Dia
 }
 
 /// The nodes of a file; one that is no text was reported, and nobody knows what it would have said.
-pub(super) fn read<'s>(sources: &'s Sources, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
+///
+/// Its places bear `id`, which is the file itself or one use of it.
+pub(super) fn read<'s>(sources: &'s Sources, file: FileId, id: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
     if sources.get(file).is_some_and(|source| source.is_cut) {
         diags.lose_unknown();
         return Vec::new();
     }
-    parse(sources.text(file), file, diags)
+    parse(sources.text(file), id, diags)
 }
 
 struct Walk<'s, 'd> {
@@ -41,7 +43,7 @@ struct Walk<'s, 'd> {
 
 impl<'s> Walk<'s, '_> {
     fn visit(&mut self, file: FileId) {
-        let nodes = read(self.sources, file, self.diags);
+        let nodes = read(self.sources, file, file, self.diags);
         let imports: Vec<Node<'s>> = nodes.iter().filter(|node| node.name.text == "import").cloned().collect();
         self.files.insert(file, nodes);
         self.chain.push(file);

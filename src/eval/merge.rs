@@ -2,30 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::priority::{Beaten, Candidate, Decision, Priority, decide, literal};
 use crate::diag::{Diag, Diags};
 use crate::schema;
 use crate::source::{FileId, Span};
-use crate::syntax::{Entry, Node, Word, shorten};
+use crate::syntax::{Entry, Node, Word};
 
 /// How many lists' lines a profile may have with its parents.
 const LIST_MAX: usize = 4096;
 /// How long a chain of `extends` may be.
 const EXTENDS_MAX: usize = 32;
 
-/// How loud a value is; the louder wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Priority {
-    Default,
-    Plain,
-    Force,
-}
-
 /// A value that won.
 #[derive(Clone, Debug)]
 pub struct Choice<'s> {
     pub entry: Entry<'s>,
-    /// The line, and the `use` line behind it.
-    pub origins: Vec<Span>,
+    /// The line that says it.
+    pub span: Span,
+    pub why: String,
+    /// What else was said, and why it lost.
+    pub beaten: Vec<Beaten>,
     priority: Priority,
     /// Did it have to win against anything?
     contested: bool,
@@ -60,21 +56,8 @@ impl<'s> Merged<'s> {
     }
 }
 
-/// The line and the `use` line behind it.
-pub(super) fn origins_of(node: &Node<'_>) -> Vec<Span> {
-    std::iter::once(node.span).chain(node.via).collect()
-}
-
-fn priority(note: Option<&Word<'_>>) -> Priority {
-    match note.map(|word| &*word.text) {
-        Some("default") => Priority::Default,
-        Some("force") => Priority::Force,
-        _ => Priority::Plain,
-    }
-}
-
 /// What a value could be, before it is decided.
-type Candidates<'s> = BTreeMap<String, Vec<Choice<'s>>>;
+type Candidates<'s> = BTreeMap<String, Vec<Candidate<'s>>>;
 
 /// All nodes of one kind that has no name.
 pub(super) fn one<'s>(nodes: Vec<Node<'s>>, diags: &mut Diags) -> Option<Merged<'s>> {
@@ -102,7 +85,7 @@ pub(super) fn by_name<'s>(nodes: Vec<Node<'s>>, diags: &mut Diags) -> BTreeMap<S
 }
 
 fn join<'s>(name: Option<Word<'s>>, nodes: Vec<Node<'s>>, path: &str, diags: &mut Diags) -> Merged<'s> {
-    let origins = nodes.iter().flat_map(origins_of).collect();
+    let origins = nodes.iter().map(|node| node.span).collect();
     let mut merged = Merged { name, origins, values: BTreeMap::new(), lists: Vec::new() };
     let mut candidates = Candidates::new();
     nodes.into_iter().for_each(|node| absorb(&mut merged, &mut candidates, node));
@@ -112,44 +95,32 @@ fn join<'s>(name: Option<Word<'s>>, nodes: Vec<Node<'s>>, path: &str, diags: &mu
 
 /// Adds one node: its properties and single children as values, other children as lists.
 fn absorb<'s>(merged: &mut Merged<'s>, candidates: &mut Candidates<'s>, node: Node<'s>) {
-    let via = node.via;
     let parent = node.name.text.to_string();
     for entry in node.entries {
         let Some(name) = entry.name.as_ref().map(|word| word.text.to_string()) else { continue };
-        let origins = std::iter::once(entry.span).chain(via).collect();
-        let choice = Choice { priority: priority(entry.note.as_ref()), entry, origins, contested: false };
-        candidates.entry(name).or_default().push(choice);
+        let candidate = Candidate { priority: Priority::of(entry.note.as_ref()), span: entry.span, entry };
+        candidates.entry(name).or_default().push(candidate);
     }
     for child in node.children {
         let single = schema::find(&child.name.text, &parent).is_some_and(|spec| spec.once);
         match child.arg(0).filter(|_| single).cloned() {
             Some(entry) => {
-                let note = child.note.as_ref().or(entry.note.as_ref());
-                let choice = Choice { priority: priority(note), entry, origins: origins_of(&child), contested: false };
-                candidates.entry(child.name.text.to_string()).or_default().push(choice);
+                let candidate = Candidate { priority: Priority::of_child(&child, &entry), span: child.span, entry };
+                candidates.entry(child.name.text.to_string()).or_default().push(candidate);
             }
             None => merged.lists.push(child),
         }
     }
 }
 
-/// Of each value the loudest wins; the loudest must agree. Only when all are known is anything decided,
-/// so the order of files changes nothing.
+/// Of each value the loudest wins; the loudest must agree.
 fn settle_values<'s>(merged: &mut Merged<'s>, candidates: Candidates<'s>, path: &str, diags: &mut Diags) {
-    for (name, mut all) in candidates {
-        all.sort_by_key(|choice| (std::cmp::Reverse(choice.priority), choice.entry.span));
-        let contested = all.len() > 1;
-        let mut loudest = all.into_iter();
-        let Some(first) = loudest.next() else { continue };
-        let rival = loudest.find(|other| other.priority == first.priority && other.entry.value != first.entry.value);
-        if let Some(rival) = rival {
-            let show = |entry: &Entry<'_>| shorten(&entry.text().map_or_else(|| format!("{:?}", entry.value), str::to_owned));
-            let (here, there) = (show(&rival.entry), show(&first.entry));
-            let message = format!("`{path}.{name}` is `{here}` here and `{there}` there");
-            let diag = Diag::new("eval/conflict", rival.entry.span, message).label(first.entry.span, format!("`{there}` here"));
-            diags.push(diag.help("mark the one that shall win: (force) before its value"));
-        }
-        merged.values.insert(name, Choice { contested, ..first });
+    for (name, all) in candidates {
+        let Some(Decision { winner, beaten, quarrel }) = decide(&format!("{path}.{name}"), all) else { continue };
+        quarrel.into_iter().for_each(|diag| diags.push(diag));
+        let Candidate { entry, span, priority } = winner;
+        let choice = Choice { entry, span, why: priority.name().to_owned(), contested: !beaten.is_empty(), beaten, priority };
+        merged.values.insert(name, choice);
     }
 }
 
@@ -158,19 +129,19 @@ fn settle_values<'s>(merged: &mut Merged<'s>, candidates: Candidates<'s>, path: 
 fn settle_lists(merged: &mut Merged<'_>, inherited: &[Node<'_>], diags: &mut Diags) {
     let mut loudest: BTreeMap<String, Priority> = BTreeMap::new();
     for node in &merged.lists {
-        let loud = priority(node.note.as_ref());
+        let loud = Priority::of(node.note.as_ref());
         loudest.entry(node.name.text.to_string()).and_modify(|most| *most = loud.max(*most)).or_insert(loud);
     }
     for (name, _) in loudest.iter().filter(|(_, loud)| **loud == Priority::Force) {
         let (forced, silenced): (Vec<_>, Vec<_>) =
-            merged.list(name).partition(|node| priority(node.note.as_ref()) == Priority::Force);
+            merged.list(name).partition(|node| Priority::of(node.note.as_ref()) == Priority::Force);
         let idle = silenced.is_empty() && !inherited.iter().any(|node| node.name.text == *name);
         if let Some(node) = forced.first().filter(|_| idle) {
             let diag = Diag::new("eval/force-nothing", node.span, "`(force)` overrides nothing");
             diags.push(diag.help("delete `(force)`"));
         }
     }
-    merged.lists.retain(|node| loudest.get(&*node.name.text) == Some(&priority(node.note.as_ref())));
+    merged.lists.retain(|node| loudest.get(&*node.name.text) == Some(&Priority::of(node.note.as_ref())));
 }
 
 fn warn_idle_force(merged: &Merged<'_>, diags: &mut Diags) {
@@ -254,17 +225,24 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, diags: &mut D
         let replaced = starts_itself && matches!(name.as_str(), "kernel" | "chain");
         let passed_on = !replaced && !matches!(name.as_str(), "extends" | "label");
         match own.values.get_mut(name) {
-            Some(mine) => mine.contested = true,
-            None if passed_on => drop(own.values.insert(name.clone(), Choice { contested: true, ..choice.clone() })),
+            Some(mine) => {
+                mine.contested = true;
+                let why = format!("`{}` says its own, and `{}` is its parent", own.name.as_ref().map_or("", |word| &word.text), parent.title());
+                mine.beaten.push(Beaten { value: literal(&choice.entry.value), span: choice.span, why });
+            }
+            None if passed_on => {
+                let why = format!("taken over from `{}`", parent.title());
+                own.values.insert(name.clone(), Choice { contested: true, why, ..choice.clone() });
+            }
             None => {}
         }
     }
-    let forced: BTreeSet<String> = own.lists.iter().filter(|node| priority(node.note.as_ref()) == Priority::Force).map(|node| node.name.text.to_string()).collect();
+    let forced: BTreeSet<String> = own.lists.iter().filter(|node| Priority::of(node.note.as_ref()) == Priority::Force).map(|node| node.name.text.to_string()).collect();
     let replaced = |node: &Node<'_>| forced.contains(&*node.name.text) || (starts_itself && node.name.text == "local");
     if parent.lists.len() + own.lists.len() > LIST_MAX {
         let span = own.name.as_ref().map(|word| word.span);
         let message = format!("profile `{}` has more than {LIST_MAX} lines, those of its parents included", own.title());
-        let span = span.or(own.span()).or(parent.span()).unwrap_or(Span::new(FileId(0), 0, 0));
+        let span = span.or(own.span()).or(parent.span()).unwrap_or(Span::new(FileId::new(0), 0, 0));
         diags.push(Diag::new("eval/limit", span, message).help("write several words on one line"));
         return own;
     }

@@ -1,15 +1,22 @@
 //! Definitions → [`Config`]: files and modules become one set of nodes, each meaning one thing.
 //!
-//! [`imports`] finds the files, [`scope`] fills `{names}`, [`modules`] instantiates what `use` names,
-//! [`merge`] joins nodes of one name by priority, and lets profiles inherit.
+//! [`imports`] finds the files, [`scope`] fills `{names}` with what [`expression`] computes and runs
+//! `repeat`, [`modules`] instantiates what `use` names, [`merge`] joins nodes of one name by
+//! [`priority`], and lets profiles inherit.
 //!
-//! **Invariant:** total. There is no recursion without a named depth, no value without a size limit,
-//! and the order of files and lines never changes the result.
+//! **Invariant:** total. There is no recursion without a named depth, no value without a size limit
+//! ([`budget`]), and the order of files and lines never changes the result.
 
+mod budget;
+mod datum;
+mod expression;
 mod imports;
 mod merge;
 mod modules;
+mod priority;
 mod scope;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diag, Diags};
 use crate::schema;
@@ -17,6 +24,7 @@ use crate::source::{FileId, Sources, Span};
 use crate::syntax::Node;
 
 pub use merge::{Choice, Merged};
+pub use priority::Beaten;
 
 /// What a site evaluates to: every node conforms to the schema, merged nodes are single, names are filled.
 #[derive(Debug, Default)]
@@ -31,31 +39,81 @@ pub struct Config<'s> {
     pub profiles: Vec<Merged<'s>>,
     pub menu: Option<Merged<'s>>,
     pub dns: Option<Merged<'s>>,
+    pub secrets: Vec<Node<'s>>,
+    /// `assert` and `warn`.
+    pub claims: Vec<Node<'s>>,
+    /// Names that options hold, which must exist.
+    pub references: Vec<Reference>,
+    /// What was decided about options, for `why`.
+    pub facts: Vec<Fact>,
+    /// What templates see: by instance, 0 is the site itself.
+    pub templates: BTreeMap<usize, TemplateScope>,
+    /// For each instance the `use` line behind it.
+    pub instances: Vec<Span>,
+}
+
+/// The name of a declared thing, as an option holds it.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    pub kind: String,
+    pub name: String,
+    pub span: Span,
+}
+
+/// A value that was decided: what it is, where it stands, why it won, and what it beat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Such as `profile.kiosk.kernel`.
+    pub path: String,
+    pub value: String,
+    pub span: Span,
+    pub why: String,
+    pub beaten: Vec<Beaten>,
+}
+
+/// The names that a template may use.
+#[derive(Clone, Debug, Default)]
+pub struct TemplateScope {
+    pub values: BTreeMap<String, serde_json::Value>,
+    /// Options that hold the name of a secret: a template that uses one would write it down.
+    pub secrets: BTreeSet<String>,
+}
+
+impl TemplateScope {
+    fn of(scope: &scope::Scope<'_>, settings: Option<BTreeMap<String, datum::Datum<'_>>>) -> TemplateScope {
+        let mut values = scope.for_templates();
+        let map = |settings: BTreeMap<String, datum::Datum<'_>>| settings.into_iter().filter_map(|(name, value)| Some((name, value.to_json()?))).collect();
+        values.extend(settings.map(|settings| ("settings".to_owned(), serde_json::Value::Object(map(settings)))));
+        TemplateScope { values, secrets: scope.secrets() }
+    }
 }
 
 /// Evaluates the site that begins in the file `entry`.
 pub fn evaluate<'s>(sources: &'s Sources, entry: &str, diags: &mut Diags) -> Config<'s> {
     let Some(start) = sources.find(entry) else { return Config::default() };
+    let mut budget = budget::Budget::default();
     let mut files = imports::reachable(sources, start, diags);
-    let lets = scope::collect_lets(&mut files, diags);
-    let mut scope = scope::Scope::new(lets, diags);
+    let lets = files.iter_mut().flat_map(|file| scope::take_lets(&mut file.nodes, "", diags)).collect();
+    let scope = scope::Scope::of_site(lets, &mut budget, diags);
     for imports::File { id, nodes } in &mut files {
         // A module that an import swept up defines nothing by itself.
         let is_module = sources.name(*id).starts_with("modules/");
         nodes.retain(|node| !(is_module && node.name.text == "module"));
-        scope.fill(nodes, diags);
+        scope.fill(nodes, &mut budget, diags);
         schema::conform(nodes, "", diags);
     }
-    let mut definitions = modules::instantiate(sources, &mut files, diags);
-    definitions.extend(files.into_iter().flat_map(|file| file.nodes));
-    sort_out(definitions, start, diags)
+    let mut made = modules::instantiate(sources, &mut files, &mut budget, diags);
+    made.nodes.extend(files.into_iter().flat_map(|file| file.nodes));
+    made.templates.insert(0, TemplateScope::of(&scope, None));
+    sort_out(made, start, diags)
 }
 
 /// Each node to its place in the config; those of one kind merge.
-fn sort_out<'s>(definitions: Vec<Node<'s>>, start: FileId, diags: &mut Diags) -> Config<'s> {
-    let mut config = Config::default();
+fn sort_out<'s>(made: modules::Made<'s>, start: FileId, diags: &mut Diags) -> Config<'s> {
+    let modules::Made { nodes, instances, facts, references, templates } = made;
+    let mut config = Config { instances, facts, references, templates, ..Config::default() };
     let (mut profiles, mut menus, mut dns) = (Vec::new(), Vec::new(), Vec::new());
-    for node in definitions {
+    for node in nodes {
         match &*node.name.text {
             "site" => single(&mut config.site, node, diags),
             "assets" => single(&mut config.assets, node, diags),
@@ -64,6 +122,8 @@ fn sort_out<'s>(definitions: Vec<Node<'s>>, start: FileId, diags: &mut Diags) ->
             "profile" => profiles.push(node),
             "menu" => menus.push(node),
             "dns" => dns.push(node),
+            "secret" => config.secrets.push(node),
+            "assert" | "warn" => config.claims.push(node),
             "module" => diags.push(
                 Diag::new("schema/unknown-node", node.span, "a module is declared in a file that is imported")
                     .help("put it into modules/NAME.kdl, and write `use NAME` here"),

@@ -10,9 +10,12 @@ mod lock;
 pub mod lower;
 mod name;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
-use crate::source::Span;
+use crate::eval::{Reference, TemplateScope};
+use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
 pub use lock::{Asset, Lock, LOADERS, Loader};
@@ -30,6 +33,8 @@ pub type Origins = Vec<Span>;
 
 /// The profile that is built in: the machine's own disk.
 pub const LOCAL: &str = "local";
+/// How long an address is given where nothing says so, in seconds.
+pub const LEASE_SECS: u64 = 12 * 3600;
 /// How long a record may be kept where nothing says so, in seconds.
 pub const TTL_SECS: u32 = 3600;
 /// The menu of hosts without a profile and of unknown clients.
@@ -51,6 +56,18 @@ pub struct Site {
     pub profiles: Vec<Profile>,
     pub menu: Option<Menu>,
     pub forwards: Vec<At<Ipv4Addr>>,
+    /// IANA's name of the time zone.
+    pub timezone: Option<At<String>>,
+    /// What its hosts start where nothing nearer says so.
+    pub profile: Option<At<String>>,
+    /// By name.
+    pub secrets: Vec<Secret>,
+    /// What the site and its modules claim about themselves.
+    pub claims: Vec<Claim>,
+    /// Names that options hold, which must exist.
+    pub references: Vec<Reference>,
+    /// What templates see: by instance of a module, 0 is the site itself.
+    pub templates: BTreeMap<usize, TemplateScope>,
     /// In the order of the source.
     pub records: Vec<Record>,
 }
@@ -60,12 +77,12 @@ impl Site {
         self.profiles.binary_search_by(|profile| profile.name.as_str().cmp(name)).ok().and_then(|at| self.profiles.get(at))
     }
 
-    /// Everything that names a profile: hosts, networks, pools.
-    pub fn references(&self) -> impl Iterator<Item = &At<String>> {
+    /// Everything that names a profile for machines to start: hosts, networks, pools, the site.
+    pub fn started(&self) -> impl Iterator<Item = &At<String>> {
         let hosts = self.hosts.iter().filter_map(|host| host.profile.as_ref());
         let networks = self.networks.iter().filter_map(|network| network.profile.as_ref());
         let pools = self.networks.iter().flat_map(|network| &network.pools).filter_map(|pool| pool.profile.as_ref());
-        hosts.chain(networks).chain(pools)
+        hosts.chain(networks).chain(pools).chain(&self.profile)
     }
 }
 
@@ -78,10 +95,14 @@ pub struct Network {
     pub gateway: Option<At<Ipv4Addr>>,
     pub server: Option<At<Ipv4Addr>>,
     pub dns: Vec<At<Ipv4Addr>>,
+    /// Of clients from its pools; the site's where the network says nothing.
     pub lease_secs: u64,
+    /// What it says itself.
+    pub own_lease_secs: Option<u64>,
     pub profile: Option<At<String>>,
+    pub tags: Vec<String>,
     pub pools: Vec<Pool>,
-    pub origins: Origins,
+    pub span: Span,
 }
 
 /// Addresses for clients without a reservation.
@@ -112,11 +133,15 @@ pub struct Host {
     pub address: Option<At<Ipv4Addr>>,
     /// Index into [`Site::networks`].
     pub network: Option<usize>,
-    /// The nearest of host, group and network that names one.
+    /// The nearest of host, groups, network and site that names one.
     pub profile: Option<At<String>>,
+    /// The nearest of host, groups, network, profile and site that says so.
+    pub lease_secs: u64,
+    /// Those of site, profile, network, groups and host, in this order.
     pub tags: Vec<String>,
+    /// The groups around it, the outermost first.
+    pub groups: Rc<[String]>,
     pub span: Span,
-    pub origins: Origins,
 }
 
 /// What a machine starts.
@@ -125,6 +150,9 @@ pub struct Profile {
     pub name: String,
     pub label: At<String>,
     pub start: Option<Start>,
+    pub lease_secs: Option<u64>,
+    pub tags: Vec<String>,
+    pub texts: Vec<TextFile>,
     /// Every line that says what to start; more than one is a contradiction.
     pub starts: Origins,
     pub span: Span,
@@ -167,7 +195,63 @@ pub struct Record {
     pub ttl_secs: u32,
     pub data: RecordData,
     pub span: Span,
-    pub origins: Origins,
+}
+
+/// A text that machines fetch while they start.
+#[derive(Debug)]
+pub struct TextFile {
+    /// Below `files/PROFILE/`.
+    pub name: At<String>,
+    /// Below the site folder.
+    pub from: At<String>,
+    /// What it says; `None` where there is no such file.
+    pub text: Option<(FileId, String)>,
+    pub span: Span,
+}
+
+impl TextFile {
+    /// Is it a template, to be filled in?
+    pub fn is_template(&self) -> bool {
+        self.from.value.ends_with(".tera")
+    }
+}
+
+/// A secret: its name, and the file on the boot server that holds it.
+#[derive(Debug)]
+pub struct Secret {
+    pub name: String,
+    pub file: At<String>,
+    pub span: Span,
+}
+
+/// What must hold, or the site is refused (`assert`) or its author warned (`warn`).
+#[derive(Debug)]
+pub struct Claim {
+    pub is_warning: bool,
+    pub subject: Subject,
+    pub sentence: String,
+    pub span: Span,
+}
+
+/// What a claim is about.
+#[derive(Debug)]
+pub enum Subject {
+    /// `group:NAME`
+    Group(At<String>, Vec<HostClaim>),
+    /// `tag:NAME`
+    Tag(At<String>, Vec<HostClaim>),
+    /// A value that was computed already.
+    Value { shown: String, holds: bool },
+}
+
+/// What a claim says of hosts.
+#[derive(Debug)]
+pub enum HostClaim {
+    Has(String),
+    Lacks(String),
+    Profile(String),
+    AtLeast(usize),
+    AtMost(usize),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

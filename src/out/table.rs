@@ -13,6 +13,7 @@ pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
 pub const ASSETS: &str = "boot/assets.jsonl";
 pub const MENUS: &str = "boot/menus/";
+pub const TEXTS: &str = "boot/files/";
 pub const NETWORKS: &str = "dhcp/networks.jsonl";
 pub const LEASES: &str = "dhcp/leases.jsonl";
 pub const FORWARDS: &str = "dns/forward.jsonl";
@@ -66,6 +67,9 @@ pub struct NetworkRow {
     pub dns: Vec<Ipv4Addr>,
     /// Option 15.
     pub domain: String,
+    /// Option 101, for clients that ask for it (RFC 4833).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Option 51, for reservations.
     pub lease_secs: u32,
     pub pools: Vec<PoolRow>,
@@ -90,6 +94,9 @@ pub struct ReservationRow {
     pub mac: Option<String>,
     pub address: Ipv4Addr,
     pub network: String,
+    /// Option 51, where it is not the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_secs: Option<u32>,
 }
 
 /// `dns/forward.jsonl`: who is asked about names that are not ours.
@@ -146,6 +153,8 @@ pub struct Tables {
     pub assets: BTreeMap<String, AssetRow>,
     /// By file name, such as `kiosk.ipxe`.
     pub menus: BTreeMap<String, Vec<u8>>,
+    /// By `PROFILE/NAME`: texts that machines fetch.
+    pub texts: BTreeMap<String, Vec<u8>>,
     /// By name without the suffix: the text of a master file.
     pub zones: BTreeMap<String, String>,
     pub forwards: Vec<Ipv4Addr>,
@@ -173,6 +182,8 @@ impl Tables {
         for (path, bytes) in files {
             if let Some(name) = path.strip_prefix(MENUS) {
                 tables.menus.insert(name.to_owned(), bytes.clone());
+            } else if let Some(name) = path.strip_prefix(TEXTS) {
+                tables.texts.insert(name.to_owned(), bytes.clone());
             } else if let Some(name) = path.strip_prefix(ZONES).and_then(|name| name.strip_suffix(ZONE_SUFFIX)) {
                 let text = String::from_utf8(bytes.clone()).map_err(|_| TableError::Encoding { path: path.clone() })?;
                 tables.zones.insert(name.to_owned(), text);

@@ -95,8 +95,8 @@ mod tests {
 
     fn one_line() -> Lines {
         let mut lines = Lines::default();
-        lines.line(&[Span::new(FileId(0), 1, 2)], "a");
-        lines.line(&[Span::new(FileId(0), 3, 4), Span::new(FileId(1), 5, 6)], "b");
+        lines.line(&[Span::new(FileId::new(0), 1, 2)], "a");
+        lines.line(&[Span::new(FileId::new(0), 3, 4), Span::new(FileId::new(1), 5, 6)], "b");
         lines
     }
 

@@ -1,6 +1,6 @@
 //! Holds a node against the table: unknown words, missing and mistyped values, what may stand once.
 
-use super::{NODES, NodeSpec, Slot, find};
+use super::{NodeSpec, Slot, Type, find, nodes};
 use crate::diag::{Diag, Diags};
 use crate::syntax::{Entry, Node, Word, shorten};
 
@@ -9,11 +9,14 @@ use crate::syntax::{Entry, Node, Word, shorten};
 /// The children of `use` are a module's options: `eval` holds them against the module.
 pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diags) {
     let mut kept: Vec<Node<'_>> = Vec::with_capacity(nodes.len());
+    // Most neighbours are of one kind: what was found for one is tried first for the next.
+    let mut last: Option<&'static NodeSpec> = None;
     for mut node in std::mem::take(nodes) {
-        let Some(spec) = find(&node.name.text, parent) else {
+        let Some(spec) = last.filter(|spec| spec.name == node.name.text).or_else(|| find(&node.name.text, parent)) else {
             refuse(&node, parent, diags);
             continue;
         };
+        last = Some(spec);
         mark(node.note.as_ref(), MERGED.contains(&parent), diags);
         if spec.once
             && let Some(first) = kept.iter().find(|other| other.name.text == node.name.text)
@@ -53,7 +56,7 @@ fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
 
 /// Says that a node is unknown here, unless a brace that was never closed explains it.
 fn refuse(node: &Node<'_>, parent: &str, diags: &mut Diags) {
-    let elsewhere = NODES.iter().any(|spec| spec.name == node.name.text);
+    let elsewhere = nodes().any(|spec| spec.name == node.name.text);
     if !(elsewhere && diags.has("syntax/unterminated")) {
         diags.push(unknown(node, parent, diags));
     }
@@ -73,7 +76,7 @@ pub fn twice(node: &Node<'_>, first: &Node<'_>) -> Diag {
 
 fn unknown(node: &Node<'_>, parent: &str, diags: &Diags) -> Diag {
     let name = &node.name.text;
-    let homes = NODES.iter().find(|spec| spec.name == *name).map(|spec| spec.within);
+    let homes = nodes().find(|spec| spec.name == *name).map(|spec| spec.within);
     let here = if parent.is_empty() { "here".to_owned() } else { format!("in `{parent}`") };
     let diag = Diag::new("schema/unknown-node", node.name.span, format!("unknown node `{name}` {here}"));
     match homes {
@@ -86,7 +89,7 @@ fn unknown(node: &Node<'_>, parent: &str, diags: &Diags) -> Diag {
             diag.help(format!("`{name}` stands in {}", shown.join(" or ")))
         }
         None => {
-            let known: Vec<&str> = NODES.iter().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name).collect();
+            let known: Vec<&str> = nodes().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name).collect();
             match diags.nearest(name, known.iter().copied()) {
                 Some(near) => diag.help(format!("did you mean `{near}`?")).fix_near(name, known),
                 None if known.is_empty() => diag.help(format!("`{parent}` has no children: delete the braces")),
@@ -96,8 +99,8 @@ fn unknown(node: &Node<'_>, parent: &str, diags: &Diags) -> Diag {
     }
 }
 
-/// Arguments and properties; false where a required one is missing or wrong, so that the node is dropped.
-fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
+/// Holds arguments and properties against the table; false where a required one is missing or wrong, so that the node is dropped.
+pub fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
     let mut sound = required(node, spec, diags);
     let mut position = 0;
     node.entries.retain(|entry| {
@@ -109,6 +112,9 @@ fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool {
             }
         };
         let Some(slot) = slot else {
+            if spec.name == "secret" {
+                diags.redact(entry.value_span); // perhaps the secret itself
+            }
             diags.push(leftover(entry, spec, diags));
             return false;
         };
@@ -163,7 +169,10 @@ fn leftover(entry: &Entry<'_>, spec: &NodeSpec, diags: &Diags) -> Diag {
 }
 
 fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> bool {
-    if slot.kind != super::Type::Any {
+    if entry.is_secret() || slot.kind == Type::Secret {
+        return secret(entry, slot, spec, diags);
+    }
+    if slot.kind != Type::Any {
         // Properties merge, and the one argument of a child of which there is one; arguments of lists do not.
         let merges = match entry.name {
             Some(_) => MERGED.contains(&spec.name),
@@ -184,4 +193,28 @@ fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> 
         return false;
     }
     true
+}
+
+/// `(secret)name` where a secret is wanted, and nowhere else.
+fn secret(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> bool {
+    if slot.kind == Type::Any || (entry.is_secret() && slot.kind.fits(entry)) {
+        return true;
+    }
+    if slot.kind == Type::Secret {
+        refuse_literal(entry, slot.name, diags);
+        return false;
+    }
+    let name = shorten(entry.text().unwrap_or_default());
+    let message = format!("secret `{name}` would be written to out/: `{}` of `{}` is shown to everybody", slot.name, spec.name);
+    diags.push(Diag::new("secret/leak", entry.value_span, message).help("give it to an option or a property that wants a secret"));
+    false
+}
+
+/// Reports a value where the name of a secret is wanted; nobody repeats the value.
+pub fn refuse_literal(entry: &Entry<'_>, what: &str, diags: &mut Diags) {
+    diags.redact(entry.value_span);
+    let found = if entry.is_secret() { "no name" } else { "a literal value" };
+    let diag = Diag::new("secret/literal", entry.value_span, format!("{found} where `{what}` wants the name of a secret"));
+    let how = "put the value into a file on the boot server, declare `secret NAME file=\"/run/secrets/NAME\"`, and write (secret)NAME";
+    diags.push(diag.help(how));
 }

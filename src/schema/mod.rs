@@ -1,18 +1,21 @@
 //! The language: one table declares every node, argument and property, with type and doc.
 //!
-//! [`NODES`] is read by [`conform`], which refuses what the table does not know, by did-you-mean, and by
+//! [`FAMILIES`] is read by [`conform`], which refuses what the table does not know, by did-you-mean, and by
 //! whatever describes the language to people. **Invariant:** nothing outside the table decides which
 //! words exist; `eval` and `model` decide what they mean.
 //!
-//! To add a node: an entry in `nodes.rs`, and the line in `model::lower` that reads it.
+//! To add a node: an entry in its family's file in `nodes/`, and the line in `model::lower` that reads it.
 
 mod conform;
 mod nodes;
 mod types;
 
-pub use conform::{conform, twice};
-pub use nodes::{NODES, find};
-pub use types::{Type, duration_secs, mac_bytes};
+pub use conform::{conform, entries, refuse_literal, twice};
+pub use nodes::{FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
+pub use types::{Kind, Type, duration_secs, is_name, mac_bytes, show_duration};
+
+/// The version of pxelator that knew a word first, where nothing else is said.
+const FIRST: &str = "0.1";
 
 /// A value that a node takes: an argument or a property.
 #[derive(Debug)]
@@ -20,7 +23,12 @@ pub struct Slot {
     pub name: &'static str,
     pub kind: Type,
     pub required: bool,
+    /// What holds where it is absent, as an author would write it.
+    pub default: Option<&'static str>,
     pub doc: &'static str,
+    /// A value as an author would write it.
+    pub example: &'static str,
+    pub since: &'static str,
 }
 
 /// A node of the language.
@@ -37,4 +45,17 @@ pub struct NodeSpec {
     pub once: bool,
     pub doc: &'static str,
     pub example: &'static str,
+    pub since: &'static str,
+}
+
+impl NodeSpec {
+    /// Every value that it takes: arguments, those beyond, properties.
+    pub fn slots(&'static self) -> impl Iterator<Item = &'static Slot> {
+        self.args.iter().chain(&self.more).chain(self.props)
+    }
+
+    /// The nodes that may stand in it.
+    pub fn children(&'static self) -> impl Iterator<Item = &'static NodeSpec> {
+        nodes().filter(|spec| spec.within.contains(&self.name))
+    }
 }

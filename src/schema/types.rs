@@ -2,11 +2,70 @@
 
 use crate::syntax::{Entry, Value};
 
+/// The kinds of things that a site names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Site,
+    Network,
+    Group,
+    Host,
+    Profile,
+    Module,
+    /// One use of a module.
+    Instance,
+    Option,
+    Let,
+    Secret,
+    /// The name that counts in a `repeat`.
+    Counter,
+    Tag,
+}
+
+impl Kind {
+    pub const ALL: &[Kind] = &[
+        Kind::Site,
+        Kind::Network,
+        Kind::Group,
+        Kind::Host,
+        Kind::Profile,
+        Kind::Module,
+        Kind::Instance,
+        Kind::Option,
+        Kind::Let,
+        Kind::Secret,
+        Kind::Counter,
+        Kind::Tag,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Site => "site",
+            Kind::Network => "network",
+            Kind::Group => "group",
+            Kind::Host => "host",
+            Kind::Profile => "profile",
+            Kind::Module => "module",
+            Kind::Instance => "instance",
+            Kind::Option => "option",
+            Kind::Let => "let",
+            Kind::Secret => "secret",
+            Kind::Counter => "counter",
+            Kind::Tag => "tag",
+        }
+    }
+
+    pub fn find(name: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
 /// What a slot wants. Addresses, MACs and names are text here: `model` reads them, with findings of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// A name of this site's: host, profile, network.
-    Name,
+    /// The name of the thing that the node declares.
+    Declares(Kind),
+    /// The name of a thing that is declared elsewhere.
+    Refers(Kind),
     Text,
     /// From, to.
     Int(i64, i64),
@@ -21,17 +80,26 @@ pub enum Type {
     Mac,
     /// A path below the assets folder.
     AssetPath,
+    /// A path below the site folder, or below the module's.
+    SourcePath,
     /// Several names in one text, with commas.
     Names,
-    /// The type of a module's option: any of them, checked in `eval`.
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// `(secret)name`.
+    Secret,
+    /// `group:NAME` or `tag:NAME`, or any value.
+    Selector,
+    /// Any value: a module's option says what it wants, and `eval` holds it against that.
     Any,
 }
 
 impl Type {
     /// For “wants …”.
-    pub fn wants(self) -> &'static str {
-        match self {
-            Type::Name => "a name of letters, digits, - _ and .",
+    pub fn wants(self) -> String {
+        let fixed = match self {
+            Type::OneOf(words) => return format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+            Type::Declares(_) | Type::Refers(_) => "a name of letters, digits, - _ and .",
             Type::Text => "text",
             Type::Int(..) => "a whole number",
             Type::Bool => "`#true` or `#false`",
@@ -41,21 +109,50 @@ impl Type {
             Type::Cidr => "an address range such as \"10.0.0.0/24\"",
             Type::Mac => "a MAC such as \"52:54:00:12:34:56\"",
             Type::AssetPath => "a path below the assets folder",
+            Type::SourcePath => "a path below the site folder",
             Type::Names => "names, with commas between them",
+            Type::Secret => "the name of a secret: (secret)name",
+            Type::Selector => "`group:NAME`, `tag:NAME`, or a value",
             Type::Any => "a value",
+        };
+        fixed.to_owned()
+    }
+
+    /// One word for tables: what the reference calls it.
+    pub fn name(self) -> String {
+        match self {
+            Type::Declares(_) => "name".into(),
+            Type::Refers(kind) => format!("name of a {}", kind.name()),
+            Type::Text => "text".into(),
+            Type::Int(low, high) => format!("number, {low} to {high}"),
+            Type::Bool => "#true or #false".into(),
+            Type::Duration(low, high) => format!("duration, {} to {}", show_duration(low), show_duration(high)),
+            Type::Address => "address or number".into(),
+            Type::Addresses => "addresses or number".into(),
+            Type::Cidr => "address range".into(),
+            Type::Mac => "MAC".into(),
+            Type::AssetPath => "path of an asset".into(),
+            Type::SourcePath => "path of a source file".into(),
+            Type::Names => "names".into(),
+            Type::OneOf(words) => words.join(" or "),
+            Type::Secret => "(secret)name".into(),
+            Type::Selector => "selector or value".into(),
+            Type::Any => "any value".into(),
         }
     }
 
     /// Is the value of the right kind, its range aside?
     pub fn fits(self, entry: &Entry<'_>) -> bool {
         match self {
-            Type::Name => entry.text().is_some_and(is_name),
-            Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::Names => entry.text().is_some(),
+            Type::Declares(_) | Type::Refers(_) => entry.text().is_some_and(is_name),
+            Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => entry.text().is_some(),
+            Type::Secret => entry.is_secret() && entry.text().is_some_and(is_name),
+            Type::OneOf(words) => entry.text().is_some_and(|text| words.contains(&text)),
             Type::Int(..) => entry.int().is_some(),
             Type::Bool => matches!(entry.value, Value::Bool(_)),
             Type::Duration(..) => entry.text().and_then(duration_secs).is_some(),
             Type::Address | Type::Addresses => entry.text().is_some() || entry.int().is_some(),
-            Type::Any => true,
+            Type::Selector | Type::Any => true,
         }
     }
 
@@ -68,8 +165,9 @@ impl Type {
         let (value, low, high): (i128, i128, i128) = match self {
             Type::Int(low, high) => (entry.int()?.into(), low.into(), high.into()),
             Type::Duration(low, high) => (entry.text().and_then(duration_secs)?.into(), low.into(), high.into()),
-            Type::Name | Type::Text | Type::Bool | Type::Address | Type::Addresses => return None,
-            Type::Cidr | Type::Mac | Type::AssetPath | Type::Names | Type::Any => return None,
+            Type::Declares(_) | Type::Refers(_) | Type::Text | Type::Bool | Type::Address | Type::Addresses | Type::Cidr => return None,
+            Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names | Type::OneOf(_) => return None,
+            Type::Secret | Type::Selector | Type::Any => return None,
         };
         let is_duration = matches!(self, Type::Duration(..));
         let show = |limit: i128| if is_duration { show_duration(limit as u64) } else { limit.to_string() };
@@ -87,7 +185,7 @@ const NAMES_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 200;
 
 /// Names become file names in `out/` and labels in menus, so they are plain.
-fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     text.len() <= NAME_BYTES_MAX && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
 }
@@ -108,7 +206,7 @@ pub fn duration_secs(text: &str) -> Option<u64> {
 }
 
 /// The same the other way, in the largest unit that divides it.
-fn show_duration(secs: u64) -> String {
+pub fn show_duration(secs: u64) -> String {
     let unit = UNITS.iter().find(|(_, size)| secs > 0 && secs.is_multiple_of(*size));
     unit.map_or_else(|| format!("{secs}s"), |(name, size)| format!("{}{name}", secs / size))
 }

@@ -16,13 +16,10 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::Diags;
 use crate::model::Lock;
-use crate::source::{FILE_BYTES_MAX, FileId, Inputs, glob_matches, import_path, module_paths};
-use crate::syntax::parse;
+use crate::source::{FILE_BYTES_MAX, FILES_MAX, FileId, Inputs, glob_matches, import_path, module_paths};
+use crate::syntax::{Node, parse};
 
 pub use generation::{Generation, open, read_folder};
-
-/// How many files a site may have.
-const FILES_MAX: usize = 100_000;
 
 /// What the disk refused.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +113,14 @@ impl Reader<'_> {
     fn follow(&mut self, first: &str) -> Result<()> {
         let mut waiting = vec![first.to_owned()];
         while let Some(name) = waiting.pop() {
-            let wanted = self.inputs.get(&name).map(|bytes| wanted(bytes)).unwrap_or_default();
+            let wanted = self.inputs.get(&name).map(|bytes| wanted(&name, bytes)).unwrap_or_default();
             for target in wanted {
                 let paths = match target {
                     Target::Import(pattern) => self.matching(&pattern)?,
+                    Target::Text(path) => {
+                        self.add(&path)?;
+                        continue;
+                    }
                     Target::Module(name) => {
                         let own = module_paths(&name).to_vec();
                         // A misspelt name: the compiler wants to suggest one that exists.
@@ -205,25 +206,41 @@ impl Reader<'_> {
 enum Target {
     Import(String),
     Module(String),
+    /// A text that machines fetch.
+    Text(String),
 }
 
-/// The literal `import` and `use` lines of a text, those in a module's `config` too.
-fn wanted(bytes: &[u8]) -> Vec<Target> {
+/// The literal `import`, `use` and `from=` of a text, those in a module's `config` too.
+fn wanted(name: &str, bytes: &[u8]) -> Vec<Target> {
     let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
     // Most files of a large site are hosts: they need no second reading.
-    if !text.contains("import") && !text.contains("use") {
+    if !["import", "use", "from"].iter().any(|word| text.contains(word)) {
         return Vec::new();
     }
-    let nodes = parse(text, FileId(0), &mut Diags::default());
-    let inner = nodes
-        .iter()
-        .filter(|node| node.name.text == "module")
-        .flat_map(|module| module.named("config"))
-        .flat_map(|config| &config.children);
-    let targets = nodes.iter().chain(inner).filter_map(|node| match &*node.name.text {
-        "import" => node.title().map(|title| Target::Import(title.to_owned())),
-        "use" => node.title().map(|title| Target::Module(title.to_owned())),
-        _ => None,
-    });
-    targets.collect()
+    let mut found = Vec::new();
+    collect(&parse(text, FileId::new(0), &mut Diags::default()), name, &mut found);
+    found
+}
+
+/// A module's own folder, before which its `from=` is put.
+fn module_folder(file: &str) -> Option<String> {
+    let name = file.strip_prefix("modules/")?;
+    name.strip_suffix("/module.kdl").or(name.strip_suffix(".kdl")).map(|name| format!("modules/{name}/"))
+}
+
+/// Nodes nest no deeper than `syntax::DEPTH_MAX`.
+fn collect(nodes: &[Node<'_>], file: &str, found: &mut Vec<Target>) {
+    for node in nodes {
+        match &*node.name.text {
+            "import" => found.extend(node.title().map(|title| Target::Import(title.to_owned()))),
+            "use" => found.extend(node.title().map(|title| Target::Module(title.to_owned()))),
+            "file" => {
+                let from = node.prop("from").and_then(|entry| entry.text());
+                let path = from.map(|from| format!("{}{from}", module_folder(file).unwrap_or_default()));
+                found.extend(path.and_then(|path| import_path(&path)).map(Target::Text));
+            }
+            "network" | "group" => {}
+            _ => collect(&node.children, file, found),
+        }
+    }
 }

@@ -20,7 +20,7 @@ impl<'s> Node<'s> {
     }
 
     pub fn props(&self) -> impl Iterator<Item = (&Word<'s>, &Entry<'s>)> {
-        self.entries.iter().filter_map(|entry| entry.name.as_ref().map(|name| (name, entry)))
+        self.entries.iter().filter_map(|entry| entry.name.as_deref().map(|name| (name, entry)))
     }
 
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node<'s>> {
@@ -46,6 +46,11 @@ impl<'s> Entry<'s> {
             Value::Text(text) => Some(text),
             Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Null => None,
         }
+    }
+
+    /// `(secret)name`.
+    pub fn is_secret(&self) -> bool {
+        self.note.as_ref().is_some_and(|note| note.text == "secret")
     }
 
     pub fn int(&self) -> Option<i64> {

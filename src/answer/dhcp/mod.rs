@@ -173,7 +173,7 @@ impl<'a> Dialogue<'a> {
 
     fn reservation(&self) -> Option<Grant<'a>> {
         let lease = self.tables.reservations.get(&self.packet.mac).filter(|lease| self.network.contains(lease.address))?;
-        Some(Grant { address: lease.address, lease_secs: self.network.lease_secs, reserved: Some(&lease.host) })
+        Some(Grant { address: lease.address, lease_secs: lease.lease_secs.unwrap_or(self.network.lease_secs), reserved: Some(&lease.host) })
     }
 
     /// The address that the client wishes or has, if a pool holds it and nobody else has it.
@@ -237,7 +237,7 @@ impl<'a> Dialogue<'a> {
     /// What every client of the network is told.
     fn describe(&self, reply: &mut packet::ReplyPacket) {
         let host = self.tables.hosts.get(&self.packet.mac).map(|row| row.host.as_str());
-        reply.network(self.network, host);
+        reply.network(self.network, host, self.packet);
     }
 
     /// The first program: iPXE gets a script, other firmware a loader over TFTP.

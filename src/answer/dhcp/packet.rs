@@ -162,7 +162,7 @@ impl ReplyPacket {
         options.insert(DhcpOption::Rebinding((u64::from(secs) * 7 / 8) as u32));
     }
 
-    pub(super) fn network(&mut self, network: &NetworkRow, host: Option<&str>) {
+    pub(super) fn network(&mut self, network: &NetworkRow, host: Option<&str>, packet: &Packet) {
         let options = self.message.opts_mut();
         options.insert(DhcpOption::SubnetMask(network.mask));
         options.insert(DhcpOption::BroadcastAddr(network.broadcast()));
@@ -176,6 +176,11 @@ impl ReplyPacket {
             options.insert(DhcpOption::Hostname(host.to_owned()));
         }
         options.insert(DhcpOption::DomainName(network.domain.clone()));
+        // Most firmware has no use for it, and replies shall stay small.
+        let asked = packet.options.get(&55).is_some_and(|codes| codes.contains(&101));
+        if let Some(zone) = network.timezone.as_ref().filter(|_| asked) {
+            options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(101), zone.as_bytes().to_vec())));
+        }
     }
 
     /// The first program, for firmware that asks for one.

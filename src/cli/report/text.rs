@@ -61,7 +61,7 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(sources: &'a Sources, diag: &'a Diag) -> Self {
-        let home = diag.primary().map_or(FileId(0), |span| span.file);
+        let home = diag.primary().map_or(FileId::new(0), |span| span.file);
         let excerpt = |file| Excerpt(sources.get(file));
         let (mut labels, away): (Vec<&Label>, Vec<&Label>) = diag.labels.iter().partition(|label| label.span.file == home);
         // On very long lines one label is all that can be shown.

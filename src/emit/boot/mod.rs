@@ -3,7 +3,7 @@
 //!
 //! # Description
 //! `boot/menus/NAME.LOADER` is one file for each distinct menu: changing a profile changes one file and
-//! not a thousand. `boot/hosts.jsonl` maps MACs to menus; `boot/loaders.jsonl` and `boot/assets.jsonl`
+//! not a thousand. `boot/files/PROFILE/NAME` are the texts of a profile. `boot/hosts.jsonl` maps MACs to menus; `boot/loaders.jsonl` and `boot/assets.jsonl`
 //! say which pinned files are served.
 //!
 //! # Syntax
@@ -20,6 +20,7 @@
 mod grub;
 mod ipxe;
 mod pxelinux;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +59,7 @@ enum Action {
     Linux { kernel: String, initrds: Vec<String>, cmdline: String },
 }
 
-pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
+pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, diags: &mut Diags) {
     let site = checked.site();
     for menu in menus(site) {
         wing.write(format!("{MENUS}{}.pxelinux", menu.name), pxelinux::menu(&menu));
@@ -68,8 +69,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let mut hosts = Lines::default();
     for host in &site.hosts {
         let menu = host.profile.as_ref().map_or(DEFAULT_MENU, |profile| &profile.value);
-        let mut origins = host.origins.clone();
-        origins.extend(host.profile.as_ref().map(|profile| profile.span));
+        let origins: Origins = std::iter::once(host.span).chain(host.profile.as_ref().map(|profile| profile.span)).collect();
         let network = host.network.filter(|_| host.address.is_none()).and_then(|index| site.networks.get(index));
         let network = network.map(|network| network.name.clone());
         for mac in &host.macs {
@@ -83,6 +83,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         }
     }
     wing.write(HOSTS.into(), hosts);
+    texts::emit(site, wing, diags);
     loaders_and_assets(site, wing);
 }
 
@@ -134,7 +135,7 @@ fn menus(site: &Site) -> Vec<MenuView> {
             all.insert(profile.name.clone(), single(entry, &profile.name));
         }
     }
-    let used = site.references().find(|profile| profile.value == LOCAL);
+    let used = site.started().find(|profile| profile.value == LOCAL);
     if let Some(entry) = used.and_then(|used| entry(site, LOCAL, Some(used.span))) {
         all.insert(LOCAL.into(), single(entry, LOCAL));
     }

@@ -1,17 +1,17 @@
 //! Profiles and the menu.
 
-use super::located;
+use super::{located, names};
 use crate::eval::{Choice, Merged};
-use crate::model::{At, Menu, Profile, Start};
+use crate::model::{At, Menu, Profile, Start, TextFile};
 use crate::schema::duration_secs;
-use crate::source::{FileId, Span};
-use crate::syntax::Entry;
+use crate::source::{FileId, Sources, Span, import_path};
+use crate::syntax::{Entry, Node};
 
 /// How long a menu waits where nothing says so.
 const MENU_SECS: u64 = 5;
 
-pub(super) fn profile(merged: &Merged<'_>) -> Profile {
-    let span = merged.name.as_ref().map_or(Span::new(FileId(0), 0, 0), |word| word.span);
+pub(super) fn profile(merged: &Merged<'_>, sources: &Sources) -> Profile {
+    let span = merged.name.as_ref().map_or(Span::new(FileId::new(0), 0, 0), |word| word.span);
     let name = merged.title().to_owned();
     let value = |key: &str| merged.value(key).and_then(|choice| located(&choice.entry));
     let words = |key: &str| merged.list(key).flat_map(|node| node.args()).filter_map(located).collect();
@@ -19,18 +19,32 @@ pub(super) fn profile(merged: &Merged<'_>) -> Profile {
     let local = || merged.list("local").next().map(|_| Start::Local);
     let ways = ["kernel", "chain"].into_iter().filter_map(|key| merged.value(key)).map(|choice| choice.entry.span);
     let starts = ways.chain(merged.list("local").map(|node| node.span)).collect();
-    let inherited = merged.values.values().flat_map(|choice: &Choice<'_>| choice.origins.clone());
-    let lists = merged.lists.iter().flat_map(|node| std::iter::once(node.span).chain(node.via));
+    let inherited = merged.values.values().map(|choice: &Choice<'_>| choice.span);
+    let lists = merged.lists.iter().map(|node| node.span);
     let mut origins = merged.origins.clone();
     origins.extend(inherited.chain(lists).collect::<std::collections::BTreeSet<Span>>());
     Profile {
         label: value("label").unwrap_or(At { value: name.clone(), span }),
         start: value("kernel").map(linux).or(value("chain").map(Start::Chain)).or_else(local),
         starts,
+        lease_secs: merged.value("lease").and_then(|choice| choice.entry.text()).and_then(duration_secs),
+        tags: names(merged.value("tags").map(|choice| &choice.entry)).map(str::to_owned).collect(),
+        texts: merged.list("file").filter_map(|node| text_file(node, sources)).collect(),
         name,
         span,
         origins,
     }
+}
+
+fn text_file(node: &Node<'_>, sources: &Sources) -> Option<TextFile> {
+    let from = located(node.prop("from")?)?;
+    let file = import_path(&from.value).and_then(|path| sources.find(&path));
+    Some(TextFile {
+        name: located(node.arg(0)?)?,
+        text: file.map(|file| (file, sources.text(file).to_owned())),
+        from,
+        span: node.span,
+    })
 }
 
 pub(super) fn menu(merged: &Merged<'_>) -> Menu {

@@ -34,7 +34,6 @@ fn record(node: &Node<'_>, domain: &Domain, diags: &mut Diags) -> Option<Record>
         ttl_secs: ttl.and_then(|secs| u32::try_from(secs).ok()).unwrap_or(TTL_SECS),
         data: data?,
         span: node.span,
-        origins: std::iter::once(node.span).chain(node.via).collect(),
     })
 }
 

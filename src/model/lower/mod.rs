@@ -3,6 +3,7 @@
 //! The only room that knows both. Values that cannot be built are reported and left out.
 
 mod boot;
+mod claims;
 mod dns;
 mod network;
 
@@ -26,18 +27,23 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
     let mut site = Site {
         name: node.and_then(Node::title).unwrap_or("site").to_owned(),
         domain: domain(node, diags)?,
-        span: node.map_or(Span::new(FileId(0), 0, 0), |node| node.span),
+        span: node.map_or(Span::new(FileId::new(0), 0, 0), |node| node.span),
         assets: config.assets.as_ref().and_then(|node| node.arg(0)).and_then(located),
         lock,
         networks: Vec::new(),
         hosts: Vec::new(),
-        profiles: config.profiles.iter().map(boot::profile).collect(),
+        profiles: config.profiles.iter().map(|profile| boot::profile(profile, sources)).collect(),
         menu: config.menu.as_ref().map(boot::menu),
         forwards: Vec::new(),
         records: Vec::new(),
+        timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
+        profile: node.and_then(|node| node.prop("profile")).and_then(located),
+        secrets: claims::secrets(&config.secrets, diags),
+        claims: config.claims.iter().filter_map(claims::claim).collect(),
+        references: config.references.clone(),
+        templates: config.templates.clone(),
     };
-    network::networks(&config.networks, &mut site, diags);
-    network::strays(&config.strays, &mut site, diags);
+    network::hosts(config, &mut site, diags);
     site.hosts.sort_by(|a, b| (&a.name, a.span).cmp(&(&b.name, b.span)));
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);

@@ -1,26 +1,65 @@
 //! Networks, pools, groups and hosts.
 
+use std::rc::Rc;
+
 use super::{address, dotted, located, names};
 use crate::diag::{Diag, Diags};
-use crate::model::{At, Host, HostName, Mac, Network, Origins, Pool, Site, Subnet, SubnetError};
+use crate::eval::Config;
+use crate::model::{At, Host, HostName, LEASE_SECS, Mac, Network, Pool, Site, Subnet, SubnetError};
 use crate::schema::duration_secs;
-use crate::source::Span;
 use crate::syntax::{Entry, Node};
 
-/// How long an address is given where nothing says so.
-const LEASE_SECS: u64 = 12 * 3600;
-
-/// What groups and networks hand down to their hosts.
+/// What networks and groups hand down to their hosts.
 #[derive(Clone, Default)]
 struct Inherited {
     /// The enclosing network: its place in the site, its range and its name.
-    network: Option<(usize, Subnet, String)>,
+    network: Option<(usize, Subnet, Rc<str>)>,
+    /// Of the innermost group that says so.
     profile: Option<At<String>>,
+    lease_secs: Option<u64>,
+    /// Those of the groups, the outermost first.
     tags: Vec<String>,
+    groups: Rc<[String]>,
 }
 
-/// All networks by name, and the hosts within.
-pub(super) fn networks(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
+/// A host, and what it and its groups say; what lies further out is added when its network is known.
+struct Draft {
+    host: Host,
+    lease_secs: Option<u64>,
+}
+
+/// All networks by name, and all hosts.
+pub(super) fn hosts(config: &Config<'_>, site: &mut Site, diags: &mut Diags) {
+    let site_line = config.site.as_ref();
+    let lease_secs = site_line.and_then(|node| duration(node.prop("lease")));
+    let mut drafts = networks(&config.networks, lease_secs, site, diags);
+    let from = drafts.len();
+    members(&config.strays, &Inherited::default(), &mut drafts, diags);
+    find_homes(drafts.split_at_mut(from).1, site, diags);
+    let tags: Vec<String> = names(site_line.and_then(|node| node.prop("tags"))).map(str::to_owned).collect();
+    site.hosts = drafts.into_iter().map(|draft| settle(draft, site, lease_secs, &tags)).collect();
+}
+
+/// The cascade: host > group > network > profile > site. Tags append, those of the site first.
+fn settle(draft: Draft, site: &Site, site_lease: Option<u64>, site_tags: &[String]) -> Host {
+    let mut host = draft.host;
+    let network = host.network.and_then(|index| site.networks.get(index));
+    host.profile = host.profile.or_else(|| network?.profile.clone()).or_else(|| site.profile.clone());
+    let profile = host.profile.as_ref().and_then(|profile| site.profile(&profile.value));
+    let lease_secs = draft.lease_secs.or(network.and_then(|network| network.own_lease_secs));
+    host.lease_secs = lease_secs.or(profile.and_then(|profile| profile.lease_secs)).or(site_lease).unwrap_or(LEASE_SECS);
+    let outer = [Some(site_tags), profile.map(|profile| profile.tags.as_slice()), network.map(|network| network.tags.as_slice())];
+    if outer.iter().flatten().any(|tags| !tags.is_empty()) {
+        let own = std::mem::take(&mut host.tags);
+        host.tags = outer.into_iter().flatten().flatten().cloned().chain(own).collect();
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    host.tags.retain(|tag| seen.insert(tag.clone()));
+    host
+}
+
+fn networks(nodes: &[Node<'_>], site_lease: Option<u64>, site: &mut Site, diags: &mut Diags) -> Vec<Draft> {
+    let mut drafts = Vec::new();
     let mut sorted: Vec<&Node<'_>> = nodes.iter().collect();
     sorted.sort_by_key(|node| node.title().unwrap_or_default().to_owned());
     let mut last: Option<&Node<'_>> = None;
@@ -31,36 +70,28 @@ pub(super) fn networks(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
             continue;
         }
         last = Some(node);
-        let Some(network) = network(node, diags) else {
+        let Some(network) = network(node, site_lease, diags) else {
             diags.lose("network");
             lose_members(&node.children, diags);
             continue;
         };
-        let inherited = Inherited {
-            network: Some((site.networks.len(), network.subnet, network.name.clone())),
-            profile: network.profile.clone(),
-            ..Inherited::default()
-        };
+        let place = (site.networks.len(), network.subnet, Rc::from(network.name.as_str()));
         site.networks.push(network);
-        members(&node.children, &inherited, site, diags);
+        members(&node.children, &Inherited { network: Some(place), ..Inherited::default() }, &mut drafts, diags);
     }
+    drafts
 }
 
 /// Hosts and groups outside of a network; their addresses tell where they belong.
-pub(super) fn strays(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
-    let from = site.hosts.len();
-    members(nodes, &Inherited::default(), site, diags);
+fn find_homes(drafts: &mut [Draft], site: &Site, diags: &mut Diags) {
     let mut by_base: Vec<(usize, &Network)> = site.networks.iter().enumerate().collect();
     by_base.sort_by_key(|(_, network)| network.subnet);
-    for host in site.hosts.iter_mut().skip(from) {
+    for Draft { host, .. } in drafts {
         let Some(address) = &host.address else { continue };
         let at = by_base.partition_point(|(_, network)| network.subnet.base() <= address.value);
         let home = at.checked_sub(1).and_then(|at| by_base.get(at)).filter(|(_, network)| network.subnet.contains(address.value));
         match home {
-            Some((index, network)) => {
-                host.network = Some(*index);
-                host.profile = host.profile.take().or_else(|| network.profile.clone());
-            }
+            Some((index, _)) => host.network = Some(*index),
             None if diags.is_lost("network") => {}
             None => {
                 let diag = Diag::new("network/outside", address.span, format!("{} is in no network of this site", address.value));
@@ -70,7 +101,7 @@ pub(super) fn strays(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) {
     }
 }
 
-fn network(node: &Node<'_>, diags: &mut Diags) -> Option<Network> {
+fn network(node: &Node<'_>, site_lease: Option<u64>, diags: &mut Diags) -> Option<Network> {
     let name = node.title()?.to_owned();
     let range = node.arg(1)?;
     let subnet = subnet(range, diags)?;
@@ -82,13 +113,16 @@ fn network(node: &Node<'_>, diags: &mut Diags) -> Option<Network> {
         })
     };
     let (gateway, server) = (at("gateway", diags), at("server", diags));
-    let lease_secs = duration(node.prop("lease")).unwrap_or(LEASE_SECS);
+    let own_lease_secs = duration(node.prop("lease"));
+    let lease_secs = own_lease_secs.or(site_lease).unwrap_or(LEASE_SECS);
     Some(Network {
         dns: dns(node.prop("dns"), subnet, &name, diags),
         pools: node.named("pool").filter_map(|pool| self::pool(pool, subnet, &name, lease_secs, diags)).collect(),
         profile: node.prop("profile").and_then(located),
         subnet_span: range.value_span,
-        origins: origins(node),
+        tags: names(node.prop("tags")).map(str::to_owned).collect(),
+        span: node.span,
+        own_lease_secs,
         name,
         subnet,
         gateway,
@@ -141,15 +175,17 @@ fn pool(node: &Node<'_>, subnet: Subnet, network: &str, lease_secs: u64, diags: 
     })
 }
 
-fn members(nodes: &[Node<'_>], inherited: &Inherited, site: &mut Site, diags: &mut Diags) {
+fn members(nodes: &[Node<'_>], inherited: &Inherited, drafts: &mut Vec<Draft>, diags: &mut Diags) {
     for node in nodes {
         match &*node.name.text {
-            "host" => site.hosts.extend(host(node, inherited, diags)),
+            "host" => drafts.extend(host(node, inherited, diags)),
             "group" => {
                 let mut inner = inherited.clone();
                 inner.tags.extend(names(node.prop("tags")).map(str::to_owned));
                 inner.profile = node.prop("profile").and_then(located).or(inner.profile);
-                members(&node.children, &inner, site, diags);
+                inner.lease_secs = duration(node.prop("lease")).or(inner.lease_secs);
+                inner.groups = inherited.groups.iter().cloned().chain(node.title().map(str::to_owned)).collect();
+                members(&node.children, &inner, drafts, diags);
             }
             _ => {}
         }
@@ -165,7 +201,7 @@ fn lose_members(nodes: &[Node<'_>], diags: &mut Diags) {
 }
 
 /// A host, or nothing where any part of it is wrong; its name is then lost, and not missed.
-fn host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Host> {
+fn host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Draft> {
     let before = diags.errors();
     let host = whole_host(node, inherited, diags).filter(|_| diags.errors() == before);
     if host.is_none() {
@@ -174,7 +210,7 @@ fn host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Hos
     host
 }
 
-fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Host> {
+fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Draft> {
     let title = node.arg(0)?;
     let name = HostName::parse(title.text()?);
     if name.is_none() {
@@ -183,7 +219,7 @@ fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Opti
     }
     let (mut macs, mut home) = (Vec::new(), None);
     let subnet = inherited.network.as_ref().map(|(_, subnet, _)| *subnet);
-    let network = inherited.network.as_ref().map_or("", |(_, _, name)| name);
+    let network = inherited.network.as_ref().map_or("", |(_, _, name)| &**name);
     if node.args().count() == 1 {
         let diag = Diag::new("schema/missing", node.span, "`host` needs an address, a MAC, or both");
         diags.push(diag.help("write it like this: host pc-07 27 \"a0:36:9f:00:00:1b\""));
@@ -199,16 +235,18 @@ fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Opti
             diags.push(diag.help("declare a host for each address, or a DNS record"));
         }
     }
-    Some(Host {
+    let host = Host {
         name: name?,
         macs,
         address: home,
         network: inherited.network.as_ref().map(|(index, _, _)| *index),
         profile: node.prop("profile").and_then(located).or_else(|| inherited.profile.clone()),
+        lease_secs: LEASE_SECS,
         tags: inherited.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
+        groups: inherited.groups.clone(),
         span: node.span,
-        origins: origins(node),
-    })
+    };
+    Some(Draft { host, lease_secs: duration(node.prop("lease")).or(inherited.lease_secs) })
 }
 
 fn mac(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<Mac>> {
@@ -228,9 +266,4 @@ fn mac(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<Mac>> {
 
 fn duration(entry: Option<&Entry<'_>>) -> Option<u64> {
     entry.and_then(Entry::text).and_then(duration_secs)
-}
-
-fn origins(node: &Node<'_>) -> Origins {
-    let spans: [Option<Span>; 2] = [Some(node.span), node.via];
-    spans.into_iter().flatten().collect()
 }

@@ -35,7 +35,7 @@ pub fn format(text: &str) -> Option<String> {
 /// Same words, same comments, same tree.
 fn same(before: &str, after: &str) -> bool {
     let (mut diags, mut again) = (Diags::default(), Diags::default());
-    let (old, new) = (parse(before, FileId(0), &mut diags), parse(after, FileId(0), &mut again));
+    let (old, new) = (parse(before, FileId::new(0), &mut diags), parse(after, FileId::new(0), &mut again));
     words(before) == words(after) && same_nodes(&old, &new) && again.total() == diags.total()
 }
 
@@ -81,5 +81,5 @@ fn same_word(old: Option<&Word<'_>>, new: Option<&Word<'_>>) -> bool {
 fn same_entry(old: &Entry<'_>, new: &Entry<'_>) -> bool {
     // Not a number is not equal to itself, but looks alike.
     let value = old.value == new.value || format!("{:?}", old.value) == format!("{:?}", new.value);
-    value && same_word(old.name.as_ref(), new.name.as_ref()) && same_word(old.note.as_ref(), new.note.as_ref())
+    value && same_word(old.name.as_deref(), new.name.as_deref()) && same_word(old.note.as_ref(), new.note.as_ref())
 }

@@ -40,7 +40,7 @@ pub(super) struct Piece<'s> {
 /// The pieces of a text that parses.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut unheard = Diags::default();
-    let mut lexer = Cursor::new(text, FileId(0), &mut unheard);
+    let mut lexer = Cursor::new(text, FileId::new(0), &mut unheard);
     let mut all = Vec::new();
     let mut gap = 0;
     loop {
@@ -52,8 +52,8 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
                 gap = split(text, &mut all);
                 continue;
             }
-            Token::End if text == ";" => Kind::Semicolon,
-            Token::End => Kind::Newline,
+            Token::Semicolon => Kind::Semicolon,
+            Token::Newline => Kind::Newline,
             Token::BraceOpen => Kind::Open,
             Token::BraceClose => Kind::Close,
             Token::Slashdash => Kind::Slashdash,

@@ -1,0 +1,265 @@
+//! `boot/files/PROFILE/NAME`: texts that machines fetch, copied or made from a template.
+//!
+//! Templates are tera's, and total: they see options and names of the site, and may use `{{ name }}`,
+//! `{% if %}`, `{% for x in list %}` and a few filters. Whatever could run for long or grow without
+//! bound is refused before it is rendered.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
+
+use crate::diag::{Diag, Diags};
+use crate::eval::TemplateScope;
+use crate::model::{Profile, Site, TextFile};
+use crate::out::table::TEXTS;
+use crate::out::{Lines, Wing};
+use crate::source::{FileId, Span};
+
+/// What templates may do besides `{{ name }}`.
+const TAGS: &[&str] = &["if", "elif", "else", "endif", "for", "endfor", "raw", "endraw"];
+const FILTERS: &[&str] = &["upper", "lower", "trim", "default", "join", "length", "first", "last", "json"];
+/// How deep blocks may nest.
+const DEPTH_MAX: u32 = 16;
+/// How many brackets one expression may have.
+const BRACKETS_MAX: usize = 16;
+/// How many filters one expression may have.
+const FILTERS_MAX: usize = 4;
+/// How often the loops of one template may run together.
+const RUNS_MAX: usize = 100_000;
+/// How large a text may become, in bytes.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+/// How much all texts of a site may become together, in bytes.
+const ALL_BYTES_MAX: usize = 64 << 20;
+/// The first name of a template's own: what every template sees.
+const OWN: [&str; 3] = ["profile", "site", "domain"];
+
+pub(super) fn emit(site: &Site, wing: &mut Wing<'_>, diags: &mut Diags) {
+    let nothing = TemplateScope::default();
+    let mut left = ALL_BYTES_MAX;
+    for profile in &site.profiles {
+        for file in &profile.texts {
+            let Some((id, text)) = &file.text else { continue };
+            let scope = site.templates.get(&file.span.file.instance()).unwrap_or(&nothing);
+            let Some(made) = one(site, profile, file, *id, text, scope, diags) else { continue };
+            left = left.saturating_sub(made.len());
+            if left == 0 {
+                let message = format!("the texts of this site become more than {} MiB", ALL_BYTES_MAX >> 20);
+                return diags.push(Diag::new("eval/limit", file.span, message).help("put large files into the assets folder"));
+            }
+            wing.write(format!("{TEXTS}{}/{}", profile.name, file.name.value), lines(file, *id, text, &made));
+        }
+    }
+}
+
+fn one(site: &Site, profile: &Profile, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope, diags: &mut Diags) -> Option<String> {
+    if !file.is_template() {
+        return Some(text.to_owned());
+    }
+    if let Err((at, why)) = guard(text, scope) {
+        diags.push(found(file, Span::new(id, at, (at + 2).min(text.len())), &why));
+        return None;
+    }
+    render(site, profile, text, scope).map_err(|trouble| diags.push(told(&trouble, file, id, text, scope))).ok()
+}
+
+/// A finding in a template, whose line in the site is shown too.
+fn found(file: &TextFile, span: Span, what: &str) -> Diag {
+    Diag::new("boot/template", span, what.to_owned())
+        .label(file.span, "used here")
+        .help("a template may say {{ name }}, {% if name %}, {% for x in list %} and the filters of the manual")
+}
+
+fn render(site: &Site, profile: &Profile, text: &str, scope: &TemplateScope) -> Result<String, tera::Error> {
+    let mut tera = Tera::new();
+    tera.register_filter("json", json);
+    tera.add_raw_template("text", text)?;
+    let mut context = Context::new();
+    for (name, value) in &scope.values {
+        context.insert(name.clone(), value);
+    }
+    let own = [profile.name.as_str(), site.name.as_str(), site.domain.as_str()];
+    OWN.iter().zip(own).for_each(|(name, value)| context.insert(*name, value));
+    let mut out = Capped(Vec::new());
+    tera.render_to("text", &context, &mut out)?;
+    Ok(String::from_utf8_lossy(&out.0).into_owned())
+}
+
+/// A value as JSON, quotes and all; tera has no filter for it.
+fn json(value: &Value, _: Kwargs, _: &State) -> tera::TeraResult<String> {
+    serde_json::to_string(value).map_err(tera::Error::message)
+}
+
+/// Takes so many bytes and no more.
+struct Capped(Vec<u8>);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > TEXT_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What tera found, at its place in the template.
+fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope) -> Diag {
+    let (message, span) = match error.kind() {
+        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+            let range = report.span().range.clone();
+            let cut = |at: usize| text.floor_char_boundary(at.min(text.len()));
+            (report.message().to_owned(), Span::new(id, cut(range.start), cut(range.end)))
+        }
+        ErrorKind::Io(io::ErrorKind::FileTooLarge) => (format!("the text becomes more than {} KiB", TEXT_BYTES_MAX >> 10), Span::new(id, 0, 0)),
+        _ => (error.to_string().lines().next().unwrap_or_default().to_owned(), Span::new(id, 0, 0)),
+    };
+    let named = text.get(span.range()).unwrap_or_default().trim();
+    if scope.secrets.contains(named) {
+        let message = format!("secret `{named}` would be written to boot/files/");
+        let diag = Diag::new("secret/leak", span, message).label(file.span, "used here");
+        return diag.help("let the machine fetch the secret itself: what lies in out/ is shown to everybody");
+    }
+    let lower = message.trim_end_matches('.').to_owned();
+    let known = scope.values.keys().map(String::as_str).chain(OWN);
+    let near = crate::diag::nearest(named, known);
+    let diag = found(file, span, &format!("`{{{{ {named} }}}}`: {lower}"));
+    match near {
+        Some(near) => diag.help(format!("did you mean `{near}`?")),
+        None => diag,
+    }
+}
+
+/// Refuses what could run for long: unknown tags and filters, calls, loops over anything but a name,
+/// and loops in loops that multiply beyond [`RUNS_MAX`]. Gives the place and the reason.
+fn guard(text: &str, scope: &TemplateScope) -> Result<(), (usize, String)> {
+    let longest = scope.values.values().map(longest).max().unwrap_or(0).max(1);
+    let (mut at, mut ifs, mut depth, mut deepest, mut loops) = (0, 0_u32, 0_u32, 0, 0_usize);
+    while let Some((start, open)) = next_open(text, at) {
+        let close = match open {
+            "{#" => "#}",
+            "{%" => "%}",
+            _ => "}}",
+        };
+        let inside = text.get(start + 2..).unwrap_or_default();
+        let Some(length) = inside.find(close) else { return Ok(()) }; // tera says so
+        at = start + 2 + length + 2;
+        let inside = inside.get(..length).unwrap_or_default();
+        if open == "{#" {
+            continue;
+        }
+        let code = without_quotes(inside.trim_matches('-').trim());
+        let refuse = |what: String| Err((start, what));
+        if open == "{%" {
+            let word = code.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            if !TAGS.contains(&word) {
+                return refuse(format!("`{{% {word} %}}` is not for our templates; they know {}", TAGS.join(", ")));
+            }
+            match word {
+                "for" => {
+                    let (_, over) = code.split_once(" in ").unwrap_or_default();
+                    if !over.trim().chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
+                        return refuse("a loop runs over a name and nothing else".into());
+                    }
+                    (depth, loops) = (depth + 1, loops + 1);
+                    deepest = deepest.max(depth);
+                }
+                "endfor" => depth = depth.saturating_sub(1),
+                "if" => ifs += 1,
+                "endif" => ifs = ifs.saturating_sub(1),
+                _ => {}
+            }
+            if ifs + depth > DEPTH_MAX {
+                return refuse(format!("blocks nest more than {DEPTH_MAX} deep"));
+            }
+        }
+        if let Some(why) = costly(&code) {
+            return refuse(why);
+        }
+    }
+    let runs = longest.checked_pow(deepest).and_then(|runs| runs.checked_mul(loops));
+    if runs.is_none_or(|runs| runs > RUNS_MAX) {
+        return Err((0, format!("loops in loops may run more than {RUNS_MAX} times")));
+    }
+    Ok(())
+}
+
+fn next_open(text: &str, from: usize) -> Option<(usize, &'static str)> {
+    let rest = text.get(from..)?;
+    let opens = ["{{", "{%", "{#"].into_iter().filter_map(|open| rest.find(open).map(|at| (from + at, open)));
+    opens.min()
+}
+
+/// Why an expression is not for us: it calls, joins texts, or has filters that we do not know.
+fn costly(code: &str) -> Option<String> {
+    let words = || code.split(|c: char| !c.is_alphanumeric() && c != '_');
+    if words().skip(1).any(|word| word == "for") {
+        return Some("a list is not made by a loop in brackets".into());
+    }
+    if code.matches(['(', '[', '{']).count() > BRACKETS_MAX {
+        return Some(format!("more than {BRACKETS_MAX} brackets in one expression"));
+    }
+    if code.contains('~') {
+        return Some("`~` is not needed: write the parts one behind the other".into());
+    }
+    let filters: Vec<&str> = code.split('|').skip(1).map(|part| part.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()).collect();
+    if filters.len() > FILTERS_MAX {
+        return Some(format!("more than {FILTERS_MAX} filters in one expression"));
+    }
+    if let Some(unknown) = filters.iter().find(|filter| !FILTERS.contains(*filter)) {
+        return Some(format!("filter `{unknown}` is not for our templates; they know {}", FILTERS.join(", ")));
+    }
+    let mut before = code;
+    while let Some((head, _)) = before.rsplit_once('(') {
+        let word = head.trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        if !FILTERS.contains(&word) && !word.is_empty() && !matches!(word, "and" | "or" | "not" | "if" | "elif" | "in") {
+            return Some(format!("`{word}(…)`: templates call nothing"));
+        }
+        before = head;
+    }
+    None
+}
+
+/// The same without what stands in quotes.
+fn without_quotes(code: &str) -> String {
+    let mut quote = None;
+    let keep = |c: &char| match (quote, *c) {
+        (None, '"' | '\'' | '`') => {
+            quote = Some(*c);
+            true
+        }
+        (Some(open), c) if c == open => {
+            quote = None;
+            true
+        }
+        (Some(_), _) => false,
+        (None, _) => true,
+    };
+    code.chars().filter(keep).collect()
+}
+
+/// The longest list, map or text in a value.
+fn longest(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(longest).max().unwrap_or(0).max(items.len()),
+        serde_json::Value::Object(fields) => fields.values().map(longest).max().unwrap_or(0).max(fields.len()),
+        serde_json::Value::String(text) => text.chars().count(),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => 1,
+    }
+}
+
+/// Each line with its origins: the same line of the source where lines stay lines, and the `file` node.
+fn lines(file: &TextFile, id: FileId, source: &str, made: &str) -> Lines {
+    let starts: BTreeMap<usize, usize> = source.split_inclusive('\n').scan(0, |at, line| Some(std::mem::replace(at, *at + line.len()))).enumerate().collect();
+    let same = !source.contains("{%") && source.lines().count() == made.lines().count();
+    let mut lines = Lines::default();
+    for (number, line) in made.split_inclusive('\n').enumerate() {
+        let at = starts.get(&number).copied().filter(|_| same).unwrap_or(0);
+        lines.line(&[Span::new(id, at, at), file.span], line.strip_suffix('\n').unwrap_or(line));
+    }
+    lines
+}
