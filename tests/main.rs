@@ -19,6 +19,7 @@ mod program;
 mod reject;
 mod secrets;
 mod services;
+mod shell;
 mod syntax;
 mod tidy;
 mod why;

@@ -6,7 +6,7 @@ use crate::{check_only, store};
 
 /// Find every mistake of a site; write nothing
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator check site.kdl --deny warnings\n  pxelator check --fix")]
+#[command(after_help = "Examples:\n  pxelator check site.kdl --deny warnings\n  pxelator check --fix\n  pxelator check --format github              # in a CI log: marks the lines of a change\n  pxelator check --format sarif > site.sarif  # for code scanning")]
 pub(super) struct Args {
     #[command(flatten)]
     site: SiteArgs,
