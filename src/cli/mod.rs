@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod lab;
 mod lock;
+mod options;
 mod report;
 mod serve;
 mod simulate;
@@ -35,6 +36,7 @@ enum Command {
     Lock(lock::Args),
     Why(why::Args),
     Explain(explain::Args),
+    Options(options::Args),
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Lock(args) => lock::run(args),
         Command::Why(args) => why::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Options(args) => options::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
