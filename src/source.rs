@@ -96,10 +96,15 @@ impl Source {
         Source { name, text, is_cut: false, line_starts }
     }
 
+    /// The line of an offset, from 1, and the offset of its start; by bisection.
+    pub fn line_at(&self, offset: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|start| *start as usize <= offset).max(1);
+        (line, self.line_starts.get(line - 1).map_or(0, |start| *start as usize))
+    }
+
     pub fn place(&self, offset: usize) -> Place {
         let offset = offset.min(self.text.len());
-        let line = self.line_starts.partition_point(|start| *start as usize <= offset).max(1);
-        let start = self.line_starts.get(line - 1).map_or(0, |start| *start as usize);
+        let (line, start) = self.line_at(offset);
         let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
         Place { line, column }
     }

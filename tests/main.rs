@@ -4,12 +4,16 @@
 
 mod answers;
 mod compile;
+mod fix;
+mod formats;
 mod harness;
 mod lab;
 mod network;
 mod noise;
+mod oracle;
 mod pages;
 mod program;
 mod reject;
 mod services;
+mod syntax;
 mod tidy;

@@ -9,10 +9,10 @@ use pxelator::{Compiled, compile};
 use crate::harness::{ROOT, files, inputs, lock};
 
 /// A small generator whose runs can be repeated (xorshift64*).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -20,15 +20,20 @@ impl Dice {
     }
 }
 
+/// How often to try: `NOISE`, or `usual`.
+pub(crate) fn rounds(usual: usize) -> usize {
+    std::env::var("NOISE").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+}
+
 /// All texts of the tests and the example.
-fn corpus() -> Vec<Vec<u8>> {
-    let folders = ["tests/reject", "tests/compile", "hosts", "modules"];
+pub(crate) fn corpus() -> Vec<Vec<u8>> {
+    let folders = ["tests/reject", "tests/compile", "tests/corpus", "hosts", "modules"];
     let all = folders.iter().flat_map(|folder| files(&Path::new(ROOT).join(folder)));
     let kdl = all.filter(|(path, _)| path.ends_with(".kdl")).map(|(_, bytes)| bytes);
     kdl.chain([std::fs::read(Path::new(ROOT).join("site.kdl")).unwrap()]).collect()
 }
 
-fn mutate(text: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
+pub(crate) fn mutate(text: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
     const INTERESTING: &[&str] =
         &["{", "}", "\"", "/-", "\\", "#", "(force)", "{x}", "=", "\n", "\u{feff}", "\"\"\"", "/*", "-1", "255.255.255.255", "0"];
     let at = dice.below(text.len());
@@ -61,10 +66,9 @@ fn sound(compiled: &Compiled) {
 
 #[test]
 fn the_compiler_survives_noise() {
-    let rounds = std::env::var("NOISE").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3000);
     let corpus = corpus();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..rounds {
+    for _ in 0..rounds(3000) {
         let mut text = corpus[dice.below(corpus.len())].clone();
         for _ in 0..=dice.below(6) {
             let other = &corpus[dice.below(corpus.len())];

@@ -60,8 +60,8 @@ pub(super) fn profiles(site: &Site, diags: &mut Diags) {
             None => {
                 let diag = Diag::new("host/unknown-profile", name.span, format!("profile `{}` is not declared", name.value));
                 let known = site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]);
-                let diag = match diags.nearest(&name.value, known) {
-                    Some(near) => diag.help(format!("did you mean `{near}`?")),
+                let diag = match diags.nearest(&name.value, known.clone()) {
+                    Some(near) => diag.help(format!("did you mean `{near}`?")).fix_near(&name.value, known),
                     None => diag.help(format!("declare it: profile {} {{ kernel \"…\"; initrd \"…\" }}", name.value)),
                 };
                 diags.push(diag);

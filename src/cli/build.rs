@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     if args.assets {
         check_assets(&mut compiled);
     }
-    let good = show(&mut compiled, &args.report);
+    let good = show(&mut compiled, &args.site, &args.report);
     let Some(tree) = compiled.tree.filter(|_| good) else { return Ok(Outcome::Errors) };
     let manifest = Manifest::of(&tree);
     let short = manifest.generation.get(..12).unwrap_or_default();

@@ -1,19 +1,25 @@
 //! `check`: everything that a build would refuse, nothing written.
 
 use super::site::{ReportArgs, SiteArgs, load, show};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, fix};
 
 /// Find every mistake of a site; write nothing
 #[derive(clap::Args)]
-#[command(after_help = "Example: pxelator check site.kdl --deny warnings")]
+#[command(after_help = "Examples:\n  pxelator check site.kdl --deny warnings\n  pxelator check --fix")]
 pub(super) struct Args {
     #[command(flatten)]
     site: SiteArgs,
     #[command(flatten)]
     report: ReportArgs,
+    /// Apply the mends that are certain, and show what remains
+    ///
+    /// Quotes addresses, writes #true for a bare true, and corrects a name that only one known name is
+    /// near to. Comments and layout stay; a mend that would bring errors is not written.
+    #[arg(long)]
+    fix: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let mut compiled = load(&args.site)?;
-    Ok(if show(&mut compiled, &args.report) { Outcome::Good } else { Outcome::Errors })
+    let mut compiled = if args.fix { fix::fix(&args.site)? } else { load(&args.site)? };
+    Ok(if show(&mut compiled, &args.site, &args.report) { Outcome::Good } else { Outcome::Errors })
 }

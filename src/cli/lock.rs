@@ -1,9 +1,9 @@
 //! `lock`: pins size and hash of every asset that the site names.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::report::{self, Format};
+use super::report::{self, Findings, Format};
 use super::site::SiteArgs;
 use super::{Failure, Outcome};
 use crate::model::Lock;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     // The old one may be broken (a merge conflict, say): it is written anew.
     inputs.remove(Lock::FILE);
     let (sources, diags, wanted) = wanted_assets(inputs, &entry);
-    report::show(&sources, &diags, Format::Text);
+    report::show(&Findings { sources: &sources, diags: &diags, folder: args.site.folder() }, Format::Text);
     let Some(wanted) = wanted else { return Ok(Outcome::Errors) };
     let Some(root) = args.assets.clone().or(wanted.root.map(|at| at.value.into())) else {
         return Err("the site has no assets folder: add `assets \"/srv/boot\"` to it, or give --assets DIR".into());
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         ));
         return Ok(Outcome::Errors);
     }
-    let path = args.site.site.parent().unwrap_or(Path::new("")).join(Lock::FILE);
+    let path = args.site.folder().join(Lock::FILE);
     store::out::replace_file(&path, &Lock::text(&pinned))?;
     say(&format!("{} files pinned in {}", pinned.len(), path.display()));
     Ok(Outcome::Good)

@@ -5,6 +5,8 @@
 mod build;
 mod check;
 mod explain;
+mod fix;
+mod inspect;
 mod lab;
 mod lock;
 mod options;
@@ -36,6 +38,7 @@ enum Command {
     Lock(lock::Args),
     Why(why::Args),
     Explain(explain::Args),
+    Inspect(inspect::Args),
     Options(options::Args),
     Simulate(simulate::Args),
     Serve(serve::Args),
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Lock(args) => lock::run(args),
         Command::Why(args) => why::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Options(args) => options::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::report::{self, Format};
+use super::report::{self, Findings, Format};
 use super::{Failure, Outcome};
 use crate::diag::{Diags, nearest};
 use crate::schema::describe::{self, ModuleDoc};
@@ -84,7 +84,7 @@ fn tell_module(name: &str, args: &Args) -> Result<Outcome, Failure> {
     });
     if diags.errors() > 0 {
         diags.sort();
-        report::show(&sources, &diags, Format::Text);
+        report::show(&Findings { sources: &sources, diags: &diags, folder }, Format::Text);
         return Ok(Outcome::Errors);
     }
     let Some(module) = module else { return Err(format!("`{path}` holds no `module {name}`; begin it with: module {name} {{ … }}").into()) };

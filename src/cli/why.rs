@@ -28,7 +28,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let mut compiled = load(&args.site)?;
     let quiet = ReportArgs { format: Format::Text, deny: None };
-    if !show(&mut compiled, &quiet) {
+    if !show(&mut compiled, &args.site, &quiet) {
         return Ok(Outcome::Errors);
     }
     let (file, line) = match args.place.rsplit_once(':') {

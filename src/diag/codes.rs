@@ -36,6 +36,7 @@ pub const CODES: &[Code] = codes! {
     Error "syntax/depth"
     Error "syntax/duplicate-property"
     Error "syntax/encoding"
+    Error "syntax/kdl-1"
     Error "syntax/unexpected"
     Error "syntax/unquoted-address"
     Error "syntax/unterminated"

@@ -9,12 +9,14 @@
 //! `Diag::new("family/name", …)` in the rule that finds it, where the wording stays beside the rule.
 
 pub mod codes;
+mod fix;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Sources, Span};
 
 pub use codes::{Severity, explain};
+pub use fix::{Edit, Fix};
 
 /// How many findings are printed; the rest are counted.
 pub const PRINTED_MAX: usize = 50;
@@ -41,6 +43,8 @@ pub struct Diag {
     /// The first is the primary one.
     pub labels: Vec<Label>,
     pub help: Option<String>,
+    /// The mend, where there is no doubt about it.
+    pub fix: Option<Fix>,
 }
 
 impl Diag {
@@ -52,7 +56,7 @@ impl Diag {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
             message.push('…');
         }
-        Diag { code, severity: codes::severity(code), message, labels: vec![label], help: None }
+        Diag { code, severity: codes::severity(code), message, labels: vec![label], help: None, fix: None }
     }
 
     /// Words beside the primary place.
@@ -74,10 +78,26 @@ impl Diag {
         self
     }
 
-    /// “did you mean”, where a near name exists.
-    pub fn suggest<'a>(self, diags: &Diags, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        match diags.nearest(found, known) {
-            Some(name) => self.help(format!("did you mean `{name}`?")),
+    /// The mend is certain: the word `found` at the primary place becomes `text`. Say what stands there
+    /// as it was read; where the file spells it otherwise (an escape, a `{name}`), nothing is mended.
+    pub fn fix(mut self, found: impl Into<String>, text: impl Into<String>) -> Self {
+        let (found, text) = (found.into(), text.into());
+        self.fix = self.primary().map(|span| Fix { span, found, text });
+        self
+    }
+
+    /// The same, where exactly one known name lies so near that `found` can only be a slip.
+    pub fn fix_near<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match fix::slip_of(found, known) {
+            Some(name) => self.fix(found, name),
+            None => self,
+        }
+    }
+
+    /// “did you mean”, where a near name exists, and the mend, where only one does.
+    pub fn suggest<'a>(self, diags: &Diags, found: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        match diags.nearest(found, known.clone()) {
+            Some(name) => self.help(format!("did you mean `{name}`?")).fix_near(found, known),
             None => self,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::syntax::{Entry, Value, Word};
+use crate::syntax::{Entry, Note, Value, Word};
 
 /// A value of a `let`, of an option, or of a counter.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ impl<'s> Datum<'s> {
             Datum::One(value) => entry.value = value.clone(),
             Datum::Record(title, _) => entry.value = Value::Text(title.clone().into()),
             Datum::Secret(name) => {
-                entry.note = Some(Word { text: "secret".into(), span: entry.value_span });
+                entry.note = Note::new(Word { text: "secret".into(), span: entry.value_span });
                 entry.value = Value::Text(name.clone().into());
             }
             Datum::List(_) => {}

@@ -91,7 +91,7 @@ fn unknown(node: &Node<'_>, parent: &str, diags: &Diags) -> Diag {
         None => {
             let known: Vec<&str> = nodes().filter(|spec| spec.within.contains(&parent)).map(|spec| spec.name).collect();
             match diags.nearest(name, known.iter().copied()) {
-                Some(near) => diag.help(format!("did you mean `{near}`?")),
+                Some(near) => diag.help(format!("did you mean `{near}`?")).fix_near(name, known),
                 None if known.is_empty() => diag.help(format!("`{parent}` has no children: delete the braces")),
                 None => diag.help(format!("known {here}: {}", known.join(", "))),
             }
@@ -149,7 +149,7 @@ fn leftover(entry: &Entry<'_>, spec: &NodeSpec, diags: &Diags) -> Diag {
         Some(name) => {
             let diag = Diag::new("schema/unknown-property", name.span, format!("unknown property `{}` of `{}`", name.text, spec.name));
             match diags.nearest(&name.text, spec.props.iter().map(|slot| slot.name)) {
-                Some(near) => diag.help(format!("did you mean `{near}`?")),
+                Some(near) => diag.help(format!("did you mean `{near}`?")).fix_near(&name.text, spec.props.iter().map(|slot| slot.name)),
                 // `cmdline console=ttyS0`: KDL reads a property.
                 None if spec.more.is_some() && spec.props.is_empty() => {
                     let value = entry.text().unwrap_or_default();

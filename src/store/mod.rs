@@ -6,6 +6,7 @@
 //! site means.
 
 pub mod assets;
+pub mod edit;
 mod generation;
 pub mod out;
 
@@ -35,6 +36,8 @@ pub enum Error {
     TooMany,
     #[error("{path} leads out of the site folder {folder}: copy the file, or link within the folder")]
     Escape { path: PathBuf, folder: PathBuf },
+    #[error("{path} was changed by somebody else meanwhile: nothing was written to it; run the command again")]
+    Changed { path: PathBuf },
     #[error("cannot {step} {path}")]
     Io { step: &'static str, path: PathBuf, source: io::Error },
     #[error("{path} is not a folder that pxelator wrote ({what}): choose another --out, or move what is yours")]
@@ -58,6 +61,11 @@ pub(crate) fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 ///
 /// Gives the texts and the name of the first file among them.
 pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
+    read_site_as(path, &Inputs::new())
+}
+
+/// The same, where some of its files are as they would be after an edit.
+pub fn read_site_as(path: &Path, edited: &Inputs) -> Result<(Inputs, String)> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entry = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let bytes = match read_file(path) {
@@ -67,8 +75,9 @@ pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
         other => other?,
     };
     let real = folder.canonicalize().map_err(failed("open", folder))?;
-    let mut reader =
-        Reader { folder: folder.to_owned(), real, inputs: BTreeMap::from([(entry.clone(), bytes)]), listings: BTreeMap::new() };
+    let bytes = edited.get(&entry).cloned().unwrap_or(bytes);
+    let inputs = BTreeMap::from([(entry.clone(), bytes)]);
+    let mut reader = Reader { folder: folder.to_owned(), real, edited, inputs, listings: BTreeMap::new() };
     reader.follow(&entry)?;
     reader.add(Lock::FILE)?;
     Ok((reader.inputs, entry))
@@ -88,16 +97,18 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(failed("read", path))
 }
 
-struct Reader {
+struct Reader<'a> {
     folder: PathBuf,
     /// The same with links resolved: no file may lie outside of it.
     real: PathBuf,
+    /// What some files are taken to hold.
+    edited: &'a Inputs,
     inputs: Inputs,
     /// Folder below the site folder → names in it.
     listings: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads what a file names, and what that names.
     fn follow(&mut self, first: &str) -> Result<()> {
         let mut waiting = vec![first.to_owned()];
@@ -148,7 +159,8 @@ impl Reader {
         if self.inputs.len() >= FILES_MAX {
             return Err(Error::TooMany);
         }
-        self.inputs.insert(name.to_owned(), read_file(&path)?);
+        let bytes = self.edited.get(name).cloned().map_or_else(|| read_file(&path), Ok)?;
+        self.inputs.insert(name.to_owned(), bytes);
         Ok(true)
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::old::Signs;
 use crate::diag::{Diag, Diags};
 use crate::source::{FileId, Span};
 
@@ -22,8 +23,9 @@ pub(super) enum Token<'s> {
     Slashdash,
     /// White space, comments and escaped line breaks within a line.
     Space,
-    /// A line break or `;`.
-    End,
+    /// A line break.
+    Newline,
+    Semicolon,
     /// Something that was reported already.
     Broken,
     Eof,
@@ -33,6 +35,8 @@ pub(super) enum Token<'s> {
 pub(super) struct Cursor<'s, 'd> {
     pub(super) text: &'s str,
     pub(super) at: usize,
+    /// What was seen of KDL 1 and of KDL 2.
+    pub(super) signs: Signs,
     file: FileId,
     diags: &'d mut Diags,
 }
@@ -62,7 +66,7 @@ pub(super) fn is_word(c: char) -> bool {
 impl<'s, 'd> Cursor<'s, 'd> {
     pub(super) fn new(text: &'s str, file: FileId, diags: &'d mut Diags) -> Self {
         let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        Cursor { text, at, file, diags }
+        Cursor { text, at, signs: Signs::new(text), file, diags }
     }
 
     pub(super) fn rest(&self) -> &'s str {

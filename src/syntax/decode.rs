@@ -20,7 +20,7 @@ impl<'s> Node<'s> {
     }
 
     pub fn props(&self) -> impl Iterator<Item = (&Word<'s>, &Entry<'s>)> {
-        self.entries.iter().filter_map(|entry| entry.name.as_ref().map(|name| (name, entry)))
+        self.entries.iter().filter_map(|entry| entry.name.as_deref().map(|name| (name, entry)))
     }
 
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node<'s>> {

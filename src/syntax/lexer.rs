@@ -19,9 +19,9 @@ impl<'s> Cursor<'s, '_> {
     fn token(&mut self) -> Token<'s> {
         let Some(c) = self.peek() else { return Token::Eof };
         let rest = self.rest();
-        if is_newline(c) || c == ';' {
+        if is_newline(c) {
             self.at += if rest.starts_with("\r\n") { 2 } else { c.len_utf8() };
-            return Token::End;
+            return Token::Newline;
         }
         if is_space(c) || c == '\\' || rest.starts_with("/*") || rest.starts_with("//") {
             return self.space();
@@ -36,6 +36,7 @@ impl<'s> Cursor<'s, '_> {
             '{' => Token::BraceOpen,
             '}' => Token::BraceClose,
             '=' => Token::Equals,
+            ';' => Token::Semicolon,
             _ => return self.value(c),
         };
         self.at += 1;
@@ -67,9 +68,14 @@ impl<'s> Cursor<'s, '_> {
     fn word(&mut self) -> Token<'s> {
         let start = self.at;
         let word = self.take_word();
+        if word == "r" && self.rest().trim_start_matches('#').starts_with('"') {
+            return strings::old_raw(self, start);
+        }
         if matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan") {
             let span = self.span(start, self.at);
+            self.signs.keyword(span);
             let diag = Diag::new("syntax/bare-keyword", span, format!("write `#{word}`: bare `{word}` was KDL 1"));
+            let diag = diag.fix(word, format!("#{word}"));
             self.report(diag.help(format!("`#{word}` for the value, `\"{word}\"` for the text")));
             return Token::Broken;
         }
@@ -79,20 +85,22 @@ impl<'s> Cursor<'s, '_> {
     fn keyword(&mut self, hashes: usize) -> Token<'s> {
         let start = self.at;
         self.at += hashes;
-        match self.take_word() {
-            _ if hashes > 1 => self.bad_keyword(start, ""),
+        let token = match self.take_word() {
+            word if hashes > 1 => return self.bad_keyword(start, hashes, word),
             "true" => Token::Bool(true),
             "false" => Token::Bool(false),
             "null" => Token::Null,
             "inf" => Token::Float(f64::INFINITY),
             "-inf" => Token::Float(f64::NEG_INFINITY),
             "nan" => Token::Float(f64::NAN),
-            other => self.bad_keyword(start, other),
-        }
+            other => return self.bad_keyword(start, hashes, other),
+        };
+        self.signs.modern();
+        token
     }
 
-    fn bad_keyword(&mut self, start: usize, word: &str) -> Token<'s> {
-        let message = format!("unknown keyword `#{}`", strings::shorten(word));
+    fn bad_keyword(&mut self, start: usize, hashes: usize, word: &str) -> Token<'s> {
+        let message = format!("unknown keyword `{}{}`", if hashes > 1 { "##…" } else { "#" }, strings::shorten(word));
         let diag = Diag::new("syntax/unexpected", self.span(start, self.at), message);
         self.report(diag.help("a comment begins with `//`; KDL 2 knows #true, #false, #null, #inf, #-inf and #nan"));
         Token::Broken

@@ -2,37 +2,103 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a parser wants one token and refuses all others, new ones too")]
 
+use std::borrow::Cow;
+
 use super::cursor::{Cursor, Token};
-use super::{DEPTH_MAX, ENTRIES_MAX, Entry, Node, Value, Word};
+use super::{DEPTH_MAX, ENTRIES_MAX, Entry, Node, Note, TREE_BYTES_FREE, TREE_BYTES_PER_BYTE, Value, Word};
 use crate::diag::{Diag, Diags};
 use crate::source::{FileId, Span};
 
-/// One file → its nodes; what is broken is reported and left out.
+/// One file → its nodes; what is broken is reported and left out. A property given twice is a mistake.
 pub fn parse<'s>(text: &'s str, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
-    let mut parser = Parser { lexer: Cursor::new(text, file, diags), token: Token::Eof, span: Span::new(file, 0, 0), brace_told: false };
-    parser.advance();
-    parser.nodes(0)
+    read(text, file, Twice::Refused, diags)
+}
+
+/// The same for KDL that need be no site: of a property given twice the last one counts, as KDL has it.
+pub fn parse_any<'s>(text: &'s str, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
+    read(text, file, Twice::LastCounts, diags)
+}
+
+/// A file without mistakes is read once. Otherwise we know only at its end whether they are its own or those of another language.
+fn read<'s>(text: &'s str, file: FileId, twice: Twice, diags: &mut Diags) -> Vec<Node<'s>> {
+    let mut own = Diags::default();
+    let (nodes, verdict) = Parser::new(text, file, twice, &mut own).document();
+    match verdict {
+        Some(diag) => {
+            diags.lose_unknown();
+            diags.push(diag);
+            Vec::new()
+        }
+        None if own.is_empty() => nodes,
+        None => {
+            drop((nodes, own));
+            Parser::new(text, file, twice, diags).document().0
+        }
+    }
+}
+
+/// What the allocator adds to the entries of a node.
+const HEAP_BLOCK: usize = 16;
+
+/// What a property given twice is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Twice {
+    Refused,
+    LastCounts,
 }
 
 struct Parser<'s, 'd> {
     lexer: Cursor<'s, 'd>,
+    file: FileId,
+    twice: Twice,
     /// The token that we look at, and its place.
     token: Token<'s>,
     span: Span,
     /// A brace without its partner was told already; those around it have none for the same reason.
     brace_told: bool,
+    /// What the nodes take so far, in bytes.
+    spent: usize,
+    is_full: bool,
 }
 
 /// What may follow in a node.
 enum Part<'s> {
     Entry(Entry<'s>),
     Children(Vec<Node<'s>>),
-    /// Behind a slashdash.
-    Nothing,
-    Broken,
 }
 
-impl<'s> Parser<'s, '_> {
+impl<'s, 'd> Parser<'s, 'd> {
+    fn new(text: &'s str, file: FileId, twice: Twice, diags: &'d mut Diags) -> Self {
+        let lexer = Cursor::new(text, file, diags);
+        let span = Span::new(file, 0, 0);
+        Parser { lexer, file, twice, token: Token::Eof, span, brace_told: false, spent: 0, is_full: false }
+    }
+
+    /// All nodes, and the finding about a file that is KDL 1.
+    fn document(mut self) -> (Vec<Node<'s>>, Option<Diag>) {
+        self.advance();
+        let nodes = self.nodes(0);
+        let verdict = self.lexer.signs.verdict(self.file);
+        if self.is_full {
+            self.lexer.lose(None);
+            return (Vec::new(), verdict);
+        }
+        (nodes, verdict)
+    }
+
+    /// Counts what a node or an entry takes; where a text of this size cannot be a site, nothing more is read.
+    fn spend(&mut self, bytes: usize, at: Span) {
+        self.spent += bytes;
+        if self.is_full || self.spent <= TREE_BYTES_FREE + TREE_BYTES_PER_BYTE * self.lexer.at {
+            return;
+        }
+        let message = "so many and so small nodes are no site: the file is read up to here";
+        let diag = Diag::new("eval/limit", at, message);
+        self.lexer.report(diag.help("is this the right file? if it is, split it and `import` its parts"));
+        self.lexer.at = self.lexer.text.len();
+        (self.is_full, self.brace_told) = (true, true);
+    }
+
     fn advance(&mut self) -> (Token<'s>, Span) {
         let (token, span) = self.lexer.next();
         (std::mem::replace(&mut self.token, token), std::mem::replace(&mut self.span, span))
@@ -48,7 +114,7 @@ impl<'s> Parser<'s, '_> {
     }
 
     fn skip_lines(&mut self) {
-        while matches!(self.token, Token::Space | Token::End) {
+        while matches!(self.token, Token::Space | Token::Newline) {
             self.advance();
         }
     }
@@ -59,7 +125,7 @@ impl<'s> Parser<'s, '_> {
         loop {
             match self.token {
                 Token::Eof => return,
-                Token::End if depth == 0 => return,
+                Token::Newline | Token::Semicolon if depth == 0 => return,
                 Token::BraceClose if depth == 0 => return,
                 Token::BraceOpen => depth += 1,
                 Token::BraceClose => depth -= 1,
@@ -88,7 +154,7 @@ impl<'s> Parser<'s, '_> {
         }
         let found = match &self.token {
             Token::Eof => "the end of the file".to_owned(),
-            Token::End => "the end of the line".to_owned(),
+            Token::Newline => "the end of the line".to_owned(),
             Token::Space => "a space".to_owned(),
             _ => format!("`{}`", super::strings::shorten(self.lexer.text.get(self.span.range()).unwrap_or_default())),
         };
@@ -108,12 +174,18 @@ impl<'s> Parser<'s, '_> {
                     self.unexpected("a node; no brace is open here");
                     self.advance();
                 }
+                Token::Semicolon => self.unexpected("a node; `;` ends one, and here is none"),
                 Token::Slashdash => {
                     self.advance();
                     self.skip_lines();
+                    let spent = self.spent;
                     self.node(depth);
+                    self.spent = spent;
                 }
                 _ => nodes.extend(self.node(depth)),
+            }
+            if matches!(self.token, Token::Newline | Token::Semicolon) {
+                self.advance();
             }
         }
     }
@@ -127,23 +199,38 @@ impl<'s> Parser<'s, '_> {
             return None;
         };
         let mut node = Node { note, span: start.to(name.span), name, entries: Vec::new(), children: Vec::new() };
-        let mut braces = false;
+        self.spend(size_of::<Node<'_>>() + HEAP_BLOCK, node.span);
+        // Behind a block stand only blocks, and of those one alone without a slashdash.
+        let (mut blocks, mut kept) = (false, false);
         loop {
             let spaced = self.skip_space();
-            if matches!(self.token, Token::End | Token::Eof | Token::BraceClose) {
+            if matches!(self.token, Token::Newline | Token::Semicolon | Token::Eof | Token::BraceClose) {
+                node.entries.shrink_to_fit();
                 return Some(node);
             }
-            let glued = !spaced && !matches!(self.token, Token::BraceOpen | Token::Slashdash);
-            if glued || (braces && !matches!(self.token, Token::Slashdash)) {
-                self.unexpected(if braces { "the end of the line after `}`" } else { "a space" });
+            if !spaced && self.token != Token::BraceOpen {
+                self.unexpected(if kept { "the end of the line after `}`" } else { "a space" });
                 return self.give_up(&node);
             }
-            match self.part(depth) {
-                Part::Entry(entry) => self.add(&mut node, entry),
-                Part::Children(children) => (node.children, braces) = (children, true),
-                Part::Nothing => {}
-                Part::Broken => return self.give_up(&node),
+            let dashed = self.token == Token::Slashdash;
+            if dashed {
+                self.advance();
+                self.skip_lines();
             }
+            let block = self.token == Token::BraceOpen;
+            if (blocks && !block) || (kept && !dashed) {
+                self.unexpected("the end of the line after `}`");
+                return self.give_up(&node);
+            }
+            let spent = self.spent;
+            let part = if block { self.children(depth).map(Part::Children) } else { self.entry().map(Part::Entry) };
+            match part {
+                None => return self.give_up(&node),
+                Some(_) if dashed => self.spent = spent,
+                Some(Part::Entry(entry)) => self.add(&mut node, entry),
+                Some(Part::Children(children)) => (node.children, kept) = (children, true),
+            }
+            blocks |= block;
         }
     }
 
@@ -163,36 +250,24 @@ impl<'s> Parser<'s, '_> {
             return;
         }
         if let Some(name) = &entry.name {
-            let same = |other: &&Entry| other.name.as_ref().is_some_and(|word| word.text == name.text);
-            if let Some(first) = node.entries.iter().find(same) {
-                let message = format!("`{}` is given twice; KDL would silently keep the last", name.text);
-                let diag = Diag::new("syntax/duplicate-property", entry.span, message);
-                self.lexer.report(diag.here("again here").label(first.span, "first given here").help("delete one of them"));
-                return;
+            let same = |other: &Entry| other.name.as_ref().is_some_and(|word| word.text == name.text);
+            match node.entries.iter().position(same) {
+                Some(at) if self.twice == Twice::LastCounts => drop(node.entries.remove(at)),
+                Some(at) => {
+                    let message = format!("`{}` is given twice; KDL would silently keep the last", name.text);
+                    let mut diag = Diag::new("syntax/duplicate-property", entry.span, message).here("again here");
+                    if let Some(first) = node.entries.get(at) {
+                        diag = diag.label(first.span, "first given here");
+                    }
+                    self.lexer.report(diag.help("delete one of them"));
+                    return;
+                }
+                None => {}
             }
         }
+        self.spend(weight(&entry), entry.span);
         node.span = node.span.to(entry.span);
         node.entries.push(entry);
-    }
-
-    /// An entry or a block of children, perhaps behind a slashdash.
-    fn part(&mut self, depth: usize) -> Part<'s> {
-        if self.token == Token::Slashdash {
-            self.advance();
-            self.skip_lines();
-            return match self.part_itself(depth) {
-                Part::Broken => Part::Broken,
-                Part::Entry(_) | Part::Children(_) | Part::Nothing => Part::Nothing,
-            };
-        }
-        self.part_itself(depth)
-    }
-
-    fn part_itself(&mut self, depth: usize) -> Part<'s> {
-        if self.token == Token::BraceOpen {
-            return self.children(depth).map_or(Part::Broken, Part::Children);
-        }
-        self.entry().map_or(Part::Broken, Part::Entry)
     }
 
     fn children(&mut self, depth: usize) -> Option<Vec<Node<'s>>> {
@@ -204,7 +279,8 @@ impl<'s> Parser<'s, '_> {
             self.brace_told |= self.token == Token::Eof;
             return None;
         }
-        let nodes = self.nodes(depth + 1);
+        let mut nodes = self.nodes(depth + 1);
+        nodes.shrink_to_fit();
         if self.token != Token::BraceClose {
             if !std::mem::replace(&mut self.brace_told, true) {
                 let diag = Diag::new("syntax/unterminated", open, "`{` opened here is never closed");
@@ -221,24 +297,22 @@ impl<'s> Parser<'s, '_> {
         let start = self.span;
         let note = self.note()?;
         let (value, value_span) = self.value()?;
-        let after = self.lexer.at;
         let Value::Text(text) = value else {
             return Some(Entry { name: None, note, value, value_span, span: start.to(value_span) });
         };
         if !self.equals_follows() {
             return Some(Entry { name: None, note, value: Value::Text(text), value_span, span: start.to(value_span) });
         }
-        if let Some(note) = note {
+        if let Some(note) = note.as_ref() {
             let message = format!("`({})` stands before the value, not before the name", note.text);
             let diag = Diag::new("syntax/unexpected", note.span, message);
             self.lexer.report(diag.help(format!("write {text}=({}){}", note.text, "…")));
             return None;
         }
-        debug_assert!(self.lexer.at >= after, "only ever forward");
-        let name = Word { text, span: value_span };
+        let name = Some(Box::new(Word { text, span: value_span }));
         let note = self.note()?;
         let (value, value_span) = self.value()?;
-        Some(Entry { span: start.to(value_span), name: Some(name), note, value, value_span })
+        Some(Entry { span: start.to(value_span), name, note, value, value_span })
     }
 
     /// Moves behind an `=`, if spaces and one come next (KDL 2 allows spaces around it).
@@ -255,11 +329,10 @@ impl<'s> Parser<'s, '_> {
         true
     }
 
-    /// `(word)`, if one stands here; the outer `None` says that it is broken.
-    #[expect(clippy::option_option, reason = "absent and broken are two things")]
-    fn note(&mut self) -> Option<Option<Word<'s>>> {
+    /// `(word)`, if one stands here; `None` says that it is broken.
+    fn note(&mut self) -> Option<Note<'s>> {
         if self.token != Token::Open {
-            return Some(None);
+            return Some(Note::default());
         }
         self.advance();
         self.skip_space();
@@ -271,7 +344,8 @@ impl<'s> Parser<'s, '_> {
         }
         self.advance();
         self.skip_space();
-        Some(Some(word))
+        self.spend(size_of::<Word<'_>>(), word.span);
+        Some(Note(Some(Box::new(word))))
     }
 
     fn name(&mut self) -> Option<Word<'s>> {
@@ -300,4 +374,13 @@ impl<'s> Parser<'s, '_> {
         };
         Some((value, span))
     }
+}
+
+/// What an entry takes, in bytes.
+fn weight(entry: &Entry<'_>) -> usize {
+    let own = match &entry.value {
+        Value::Text(Cow::Owned(text)) => text.capacity() + size_of::<usize>(),
+        _ => 0,
+    };
+    size_of::<Entry<'_>>() + own + entry.name.as_ref().map_or(0, |_| size_of::<Word<'_>>())
 }

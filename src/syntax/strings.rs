@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 use super::cursor::{Cursor, Token, is_forbidden, is_newline, is_space};
+use super::lines;
 use crate::diag::Diag;
 
 /// How much of a word a message repeats, in characters.
 const SHOWN_MAX: usize = 60;
+/// How long closing quotes are shown in full, in bytes.
+const CLOSE_SHOWN_MAX: usize = 20;
 
 /// A word as a message shows it: not a page of it.
 pub fn shorten(word: &str) -> String {
@@ -19,7 +22,7 @@ pub fn shorten(word: &str) -> String {
 /// `"…"` or `"""…"""`.
 pub(super) fn quoted<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     if lexer.rest().starts_with("\"\"\"") {
-        return multi_line(lexer, 0);
+        return lines::multi_line(lexer, 0);
     }
     let start = lexer.at;
     lexer.at += 1;
@@ -33,7 +36,11 @@ pub(super) fn quoted<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
                 if plain {
                     return Token::Text(Cow::Borrowed(body));
                 }
-                return unescape(lexer, body, inside).map_or(Token::Broken, |text| Token::Text(Cow::Owned(text)));
+                let mut text = String::with_capacity(body.len());
+                return match unescape_into(&mut text, body) {
+                    Ok(()) => Token::Text(Cow::Owned(text)),
+                    Err(bad) => bad.report(lexer, inside + bad.at),
+                };
             }
             '\\' => {
                 plain = false;
@@ -41,7 +48,13 @@ pub(super) fn quoted<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
                 skip_escape(lexer);
             }
             c if is_newline(c) => break,
-            c if is_forbidden(c) => return forbidden(lexer, c, '"'),
+            c if is_forbidden(c) => {
+                let at = lexer.at;
+                let rest = lexer.rest();
+                let end = rest.find(|c| c == '"' || is_newline(c)).unwrap_or(rest.len());
+                lexer.at += end + usize::from(rest.get(end..).is_some_and(|rest| rest.starts_with('"')));
+                return forbidden(lexer, at, c, false);
+            }
             c => lexer.at += c.len_utf8(),
         }
     }
@@ -55,13 +68,27 @@ fn skip_escape(lexer: &mut Cursor<'_, '_>) {
     lexer.at += if spaces > 0 { spaces } else { lexer.peek().map_or(0, char::len_utf8) };
 }
 
+/// `r"…"` and `r#"…"#`, as KDL 1 wrote raw strings; we stand behind the `r`, which began at `start`.
+pub(super) fn old_raw<'s>(lexer: &mut Cursor<'s, '_>, start: usize) -> Token<'s> {
+    let hashes = lexer.rest().bytes().take_while(|byte| *byte == b'#').count();
+    let close = format!("\"{}", "#".repeat(hashes));
+    let body = lexer.rest().get(hashes + 1..).unwrap_or_default();
+    let span = lexer.span(start, lexer.at + hashes + 1);
+    lexer.at += hashes + 1 + body.find(&close).map_or(body.len(), |at| at + close.len());
+    lexer.signs.old(span);
+    let diag = Diag::new("syntax/kdl-1", span, "`r\"` began a raw string in KDL 1");
+    lexer.report(diag.help("write #\"…\"#, with one or more # on both sides"));
+    Token::Broken
+}
+
 /// `#"…"#` with as many `#` as one likes, or `#"""…"""#`.
 pub(super) fn raw<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
     let start = lexer.at;
     let hashes = lexer.rest().chars().take_while(|c| *c == '#').count();
     if lexer.rest().get(hashes..).is_some_and(|rest| rest.starts_with("\"\"\"")) {
-        return multi_line(lexer, hashes);
+        return lines::multi_line(lexer, hashes);
     }
+    lexer.signs.modern();
     let close = format!("\"{}", "#".repeat(hashes));
     let inside = start + hashes + 1;
     let rest = lexer.text.get(inside..).unwrap_or_default();
@@ -74,148 +101,104 @@ pub(super) fn raw<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
         return unterminated(lexer, start, hashes + 1, &close);
     };
     lexer.at = inside + end + close.len();
-    Token::Text(Cow::Borrowed(rest.get(..end).unwrap_or_default()))
+    let body = rest.get(..end).unwrap_or_default();
+    match body.char_indices().find(|(_, c)| is_forbidden(*c)) {
+        Some((at, c)) => forbidden(lexer, inside + at, c, true),
+        None => Token::Text(Cow::Borrowed(body)),
+    }
 }
 
-fn unterminated<'s>(lexer: &mut Cursor<'s, '_>, start: usize, width: usize, close: &str) -> Token<'s> {
+pub(super) fn unterminated<'s>(lexer: &mut Cursor<'s, '_>, start: usize, width: usize, close: &str) -> Token<'s> {
     let diag = Diag::new("syntax/unterminated", lexer.span(start, start + width), "string opened here is never closed");
+    let close = if close.len() > CLOSE_SHOWN_MAX { "as many # as it began with" } else { close };
     lexer.report(diag.here("opened here").help(format!("end it with `{close}` on the same line, or use \"\"\" for several lines")));
     Token::Broken
 }
 
-/// A control character in a string: said once, and the string ends where its line or quote does.
-fn forbidden<'s>(lexer: &mut Cursor<'s, '_>, c: char, close: char) -> Token<'s> {
-    let span = lexer.span(lexer.at, lexer.at + c.len_utf8());
+/// A control character in a string, said once for the whole string.
+pub(super) fn forbidden<'s>(lexer: &mut Cursor<'s, '_>, at: usize, c: char, is_raw: bool) -> Token<'s> {
+    let span = lexer.span(at, at + c.len_utf8());
     let diag = Diag::new("syntax/unexpected", span, format!("character U+{:04X} cannot stand in a document", c as u32));
-    lexer.report(diag.help(format!("write \\u{{{:x}}}", c as u32)));
-    let rest = lexer.rest();
-    let end = rest.find(|x| x == close || is_newline(x)).unwrap_or(rest.len());
-    lexer.at += end + usize::from(rest.get(end..).is_some_and(|rest| rest.starts_with(close)));
+    let but = if is_raw { " in a string without #" } else { "" };
+    lexer.report(diag.help(format!("write \\u{{{:x}}}{but}", c as u32)));
     Token::Broken
 }
 
-/// `"""` or `#"""`: the last line's indent is taken off every line.
-fn multi_line<'s>(lexer: &mut Cursor<'s, '_>, hashes: usize) -> Token<'s> {
-    let start = lexer.at;
-    let close = format!("\"\"\"{}", "#".repeat(hashes));
-    let inside = start + hashes + 3;
-    let rest = lexer.text.get(inside..).unwrap_or_default();
-    let Some(end) = find_close(rest, &close, hashes == 0) else {
-        lexer.at = lexer.text.len();
-        return unterminated(lexer, start, hashes + 3, &close);
-    };
-    lexer.at = inside + end + close.len();
-    let body = rest.get(..end).unwrap_or_default();
-    let Some(text) = dedent(body, hashes == 0) else {
-        let message = "the text of a `\"\"\"` string starts on its own line, and every line has the indent of the last";
-        let diag = Diag::new("syntax/unexpected", lexer.span(start, lexer.at), message);
-        lexer.report(diag.help("break the line after the opening quotes, and indent each line like the closing ones"));
-        return Token::Broken;
-    };
-    if hashes > 0 {
-        return Token::Text(Cow::Owned(text));
-    }
-    unescape(lexer, &text, inside).map_or(Token::Broken, |text| Token::Text(Cow::Owned(text)))
-}
-
-fn find_close(rest: &str, close: &str, escapes: bool) -> Option<usize> {
-    let mut at = 0;
-    while let Some(tail) = rest.get(at..) {
-        if tail.starts_with(close) {
-            return Some(at);
-        }
-        let mut chars = tail.chars();
-        let first = chars.next()?;
-        at += first.len_utf8();
-        if escapes && first == '\\' {
-            at += chars.next().map_or(0, char::len_utf8);
-        }
-    }
-    None
-}
-
-/// Takes the indent of the last line off all lines; `None` where the form is broken.
-fn dedent(body: &str, escapes: bool) -> Option<String> {
-    let body = body.replace("\r\n", "\n");
-    let body = if escapes { join_escaped_lines(&body) } else { body };
-    let mut lines: Vec<&str> = body.split(is_newline).collect();
-    let indent = lines.pop()?;
-    if lines.is_empty() || !lines.remove(0).is_empty() || !indent.chars().all(is_space) {
-        return None;
-    }
-    let strip = |line: &&str| match line.chars().all(is_space) {
-        true => Some(String::new()),
-        false => line.strip_prefix(indent).map(str::to_owned),
-    };
-    lines.iter().map(strip).collect::<Option<Vec<_>>>().map(|lines| lines.join("\n"))
-}
-
-/// A `\` before white space swallows it, also line breaks; this comes before the indent is taken.
-fn join_escaped_lines(body: &str) -> String {
-    let mut out = String::with_capacity(body.len());
+/// Escapes → characters, behind what `out` holds already.
+pub(super) fn unescape_into(out: &mut String, body: &str) -> Result<(), BadEscape> {
     let mut rest = body;
-    while let Some((before, after)) = rest.split_once('\\') {
-        out.push_str(before);
-        let trimmed = after.trim_start_matches(|c| is_space(c) || is_newline(c));
-        if trimmed.len() < after.len() {
-            rest = trimmed;
-            continue;
-        }
-        out.push('\\');
-        let kept = after.chars().next().map_or(0, char::len_utf8);
-        out.push_str(after.get(..kept).unwrap_or_default());
-        rest = after.get(kept..).unwrap_or_default();
-    }
-    out + rest
-}
-
-/// Escapes → characters; `None` (and a finding) where one is unknown.
-fn unescape(lexer: &mut Cursor<'_, '_>, body: &str, offset: usize) -> Option<String> {
-    let mut out = String::with_capacity(body.len());
-    let mut chars = body.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        let plain = match chars.next()?.1 {
+    while let Some(at) = rest.find('\\') {
+        out.push_str(rest.get(..at).unwrap_or_default());
+        let after = rest.get(at + 1..).unwrap_or_default();
+        let here = body.len() - after.len() - 1;
+        let Some(c) = after.chars().next() else { return Err(BadEscape { at: here, kind: Bad::Unknown }) };
+        rest = after.get(c.len_utf8()..).unwrap_or_default();
+        out.push(match c {
             'n' => '\n',
             'r' => '\r',
             't' => '\t',
             'b' => '\u{8}',
             'f' => '\u{c}',
             's' => ' ',
-            c @ ('\\' | '"') => c,
-            'u' => match unicode(body.get(at + 2..).unwrap_or_default()) {
-                Some((c, used)) => {
-                    chars.nth(used - 1);
-                    c
-                }
-                None => return bad_escape(lexer, offset + at, "\\u wants a code point such as \\u{e9}, and no surrogate"),
-            },
+            '\\' | '"' => c,
+            'u' => {
+                let Some((c, used)) = unicode(rest) else { return Err(BadEscape { at: here, kind: Bad::CodePoint }) };
+                rest = rest.get(used..).unwrap_or_default();
+                c
+            }
             c if is_space(c) || is_newline(c) => {
-                while chars.next_if(|(_, c)| is_space(*c) || is_newline(*c)).is_some() {}
+                rest = rest.trim_start_matches(|c| is_space(c) || is_newline(c));
                 continue;
             }
-            c => return bad_escape(lexer, offset + at, &format!("`\\{c}` is no escape; write `\\\\` for a backslash")),
-        };
-        out.push(plain);
+            '/' => return Err(BadEscape { at: here, kind: Bad::Slash }),
+            _ => return Err(BadEscape { at: here, kind: Bad::Unknown }),
+        });
     }
-    Some(out)
+    out.push_str(rest);
+    Ok(())
 }
 
-fn bad_escape(lexer: &mut Cursor<'_, '_>, at: usize, message: &str) -> Option<String> {
-    let end = lexer.text.get(at + 1..).and_then(|rest| rest.chars().next()).map_or(at + 1, |c| at + 1 + c.len_utf8());
-    let diag = Diag::new("syntax/unexpected", lexer.span(at, end), message);
-    lexer.report(diag.help("KDL 2 knows \\n \\r \\t \\b \\f \\s \\\" \\\\ and \\u{…}; a raw string #\"…\"# has no escapes"));
-    None
+/// An escape that KDL 2 does not have, and where in the body it stands.
+pub(super) struct BadEscape {
+    pub(super) at: usize,
+    pub(super) kind: Bad,
 }
 
-/// `{1F600}` → the character and how many characters the braces take.
+pub(super) enum Bad {
+    Unknown,
+    /// `\/` was an escape in KDL 1.
+    Slash,
+    CodePoint,
+}
+
+impl BadEscape {
+    /// Says so at the offset `at` of the file.
+    pub(super) fn report<'s>(&self, lexer: &mut Cursor<'s, '_>, at: usize) -> Token<'s> {
+        let c = lexer.text.get(at + 1..).and_then(|rest| rest.chars().next());
+        let span = lexer.span(at, at + 1 + c.map_or(0, char::len_utf8));
+        let shown = c.map_or(String::new(), |c| if is_forbidden(c) { format!("u{{{:x}}}", c as u32) } else { c.to_string() });
+        let diag = match self.kind {
+            Bad::Slash => {
+                lexer.signs.old(span);
+                Diag::new("syntax/kdl-1", span, "`\\/` was an escape in KDL 1").help("write / without a backslash")
+            }
+            Bad::Unknown => Diag::new("syntax/unexpected", span, format!("`\\{shown}` is no escape; write `\\\\` for a backslash")).help(
+                "KDL 2 knows \\n \\r \\t \\b \\f \\s \\\" \\\\ and \\u{…}; a raw string #\"…\"# has no escapes",
+            ),
+            Bad::CodePoint => Diag::new("syntax/unexpected", span, "`\\u` without a code point in braces behind it")
+                .help("write one to six hex digits such as \\u{e9}; d800 to dfff are no code points"),
+        };
+        lexer.report(diag);
+        Token::Broken
+    }
+}
+
+/// `{1F600}` → the character and how many bytes the braces take.
 fn unicode(rest: &str) -> Option<(char, usize)> {
-    let digits = rest.strip_prefix('{')?.split_once('}')?.0;
-    if digits.is_empty() || digits.len() > 6 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+    let digits = rest.strip_prefix('{')?;
+    let length = digits.bytes().take(7).take_while(u8::is_ascii_hexdigit).count();
+    if !(1..=6).contains(&length) || !digits.get(length..)?.starts_with('}') {
         return None;
     }
-    char::from_u32(u32::from_str_radix(digits, 16).ok()?).map(|c| (c, digits.len() + 2))
+    char::from_u32(u32::from_str_radix(digits.get(..length)?, 16).ok()?).map(|c| (c, length + 2))
 }

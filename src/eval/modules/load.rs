@@ -121,11 +121,11 @@ pub(super) fn rebase(node: &mut Node<'_>, number: usize) {
     let moved = |span: &mut Span| span.file = FileId::used(span.file, number);
     moved(&mut node.span);
     moved(&mut node.name.span);
-    node.note.iter_mut().for_each(|note| moved(&mut note.span));
+    node.note.as_mut().into_iter().for_each(|note| moved(&mut note.span));
     for entry in &mut node.entries {
         moved(&mut entry.span);
         moved(&mut entry.value_span);
-        entry.name.iter_mut().chain(entry.note.iter_mut()).for_each(|word| moved(&mut word.span));
+        entry.name.as_deref_mut().into_iter().chain(entry.note.as_mut()).for_each(|word| moved(&mut word.span));
     }
     node.children.iter_mut().for_each(|child| rebase(child, number));
 }

@@ -1,43 +1,22 @@
-//! Findings as text with carets (miette), or as JSON.
+//! Findings for people: text with carets (miette), a page of it at the most.
 
 use std::io::IsTerminal;
 
-use clap::ValueEnum;
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
     SpanContents,
 };
-use serde_json::{Value, json};
 
+use super::counted;
 use crate::diag::{Diag, Diags, Label, PRINTED_MAX, Severity};
 use crate::source::{FileId, Source, Sources};
-use crate::terminal::print;
-use crate::terminal::say_raw;
-
-/// How findings are written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
-}
 
 /// How much of a long line is shown on each side of a label, in bytes.
 const AROUND_BYTES: usize = 100;
 /// How much text is written at the most, in bytes.
 const TEXT_BYTES_MAX: usize = 200 << 10;
 
-/// Text goes to standard error, JSON to standard output.
-pub(super) fn show(sources: &Sources, diags: &Diags, format: Format) {
-    match format {
-        Format::Text => say_raw(&text(sources, diags)),
-        Format::Json => {
-            let list: Vec<Value> = diags.iter().map(|diag| to_json(sources, diag)).collect();
-            print(&format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default()));
-        }
-    }
-}
-
-fn text(sources: &Sources, diags: &Diags) -> String {
+pub(super) fn text(sources: &Sources, diags: &Diags) -> String {
     let theme = if std::io::stderr().is_terminal() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut out = String::new();
@@ -63,29 +42,8 @@ fn text(sources: &Sources, diags: &Diags) -> String {
 
 /// `2 errors, 1 warning; pxelator explain CODE tells more`
 fn summary(diags: &Diags) -> String {
-    let count = |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}{}", if count == 1 { "" } else { "s" }));
-    let warnings = diags.total() - diags.errors();
-    let parts: Vec<String> = [count(diags.errors(), "error"), count(warnings, "warning")].into_iter().flatten().collect();
     let code = diags.iter().next().map_or("CODE", |diag| diag.code);
-    format!("{}; `pxelator explain {code}` tells more\n", parts.join(", "))
-}
-
-fn to_json(sources: &Sources, diag: &Diag) -> Value {
-    let labels = diag.labels.iter().enumerate().map(|(at, label)| {
-        let source = sources.get(label.span.file);
-        let place = |offset: u32| source.map(|source| source.place(offset as usize));
-        let (start, end) = (place(label.span.start), place(label.span.end));
-        json!({
-            "file": sources.name(label.span.file),
-            "line": start.map(|place| place.line), "column": start.map(|place| place.column),
-            "end_line": end.map(|place| place.line), "end_column": end.map(|place| place.column),
-            "text": label.text, "primary": at == 0,
-        })
-    });
-    json!({
-        "code": diag.code, "severity": diag.severity.name(), "message": diag.message, "help": diag.help,
-        "labels": labels.collect::<Vec<_>>(),
-    })
+    format!("{}; `pxelator explain {code}` tells more\n", counted(diags.errors(), diags.total() - diags.errors()))
 }
 
 /// A finding in miette's terms: labels of one file with their source; those of other files follow as
