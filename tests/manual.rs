@@ -14,10 +14,11 @@ use std::process::Command;
 
 use pxelator::compile;
 use pxelator::diag::codes::CODES;
-use pxelator::schema::describe;
+use pxelator::schema::{describe, nodes};
 use pxelator::source::Inputs;
+use serde_json::Value;
 
-use crate::harness::{Folder, PROGRAM, ROOT, files, inputs, tool};
+use crate::harness::{Folder, PROGRAM, ROOT, files, have, inputs, tool};
 
 fn page(name: &str) -> PathBuf {
     Path::new(ROOT).join(name)
@@ -253,4 +254,75 @@ fn every_page_stands_in_the_index() {
     for path in files(&page("docs")).into_keys().filter(|path| path != "README.md") {
         assert!(index.contains(&format!("({path})")), "docs/README.md does not name {path}");
     }
+}
+
+#[test]
+fn the_man_page_is_sound_roff() {
+    let text = tool(PROGRAM, &["options", "--format", "man"]);
+    for node in nodes() {
+        assert!(text.contains(&format!(".SS \"{}\"\n", node.name)), "{}", node.name);
+    }
+    if !have(&["groff"]) {
+        return;
+    }
+    let folder = Folder::new();
+    let path = folder.0.join("pxelator-site.5");
+    fs::write(&path, &text).unwrap();
+    let output = Command::new("groff").args(["-man", "-Tutf8", "-ww"]).arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("host pc-07 27 \"a0:36:9f:00:00:1b\" profile=office"), "quotes and hyphens stay as they are");
+}
+
+#[test]
+fn options_tells_every_word_and_names_the_near_one() {
+    let folder = Folder::with_example();
+    let overview = folder.run(&["options"]).ended(0).out();
+    for node in nodes() {
+        assert!(overview.contains(&format!("  {} ", node.name)), "{}", node.name);
+        let text = folder.run(&["options", node.name]).ended(0).out();
+        let words = node.slots().all(|slot| text.contains(slot.doc) && text.contains(slot.example));
+        assert!(text.contains(node.doc) && text.contains(node.example) && words, "{text}");
+    }
+    let said = |args: &[&str]| folder.run(&[&["options"], args].concat()).ended(2).err();
+    assert!(said(&["hosst"]).contains("did you mean `host`?"));
+    assert!(said(&["network.gatway"]).contains("did you mean `network.gateway`?"));
+    assert!(said(&["gateway"]).contains("did you mean `network.gateway`?"));
+    assert!(said(&["local.x"]).contains("`local` takes nothing"));
+    assert!(said(&["host", "--format", "man"]).contains("leave `host` away"));
+    assert!(folder.run(&["options", "--help"]).ended(0).out().contains("Example"));
+}
+
+#[test]
+fn options_has_stable_keys_for_programs() {
+    let folder = Folder::new();
+    let all: Value = serde_json::from_str(&folder.run(&["options", "--format", "json"]).ended(0).out()).unwrap();
+    assert_eq!(all["nodes"].as_array().unwrap().len(), nodes().count());
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<String>>().join(" ");
+    for node in all["nodes"].as_array().unwrap() {
+        assert_eq!(keys(node), "args children doc example family more node once props since within");
+        for slot in node["args"].as_array().unwrap().iter().chain(node["props"].as_array().unwrap()) {
+            assert_eq!(keys(slot), "default doc example name required since type");
+        }
+    }
+    let part: Value = serde_json::from_str(&folder.run(&["options", "site.lease", "--format", "json"]).ended(0).out()).unwrap();
+    assert_eq!((&part[0]["node"], &part[0]["default"]), (&"site".into(), &"\"12h\"".into()));
+}
+
+#[test]
+fn options_of_a_module_are_told_and_a_broken_one_is_shown() {
+    let folder = Folder::with_example();
+    let module: Value = serde_json::from_str(&folder.run(&["options", "--module", "kiosk", "--format", "json"]).ended(0).out()).unwrap();
+    let option = |name: &str| module["options"].as_array().unwrap().iter().find(|option| option["name"] == name).unwrap().clone();
+    assert_eq!((&option("url")["type"], &option("url")["required"]), (&"url".into(), &true.into()));
+    let idle = option("idle-reset");
+    assert_eq!((&idle["default"], &idle["min"], &idle["max"]), (&"\"5m\"".into(), &"\"30s\"".into(), &"\"1h\"".into()));
+    assert!(folder.run(&["options", "--module", "kiosk", "--format", "markdown"]).ended(0).out().contains("| idle-reset | duration;"));
+    assert!(folder.run(&["options", "--module", "kioks"]).ended(2).err().contains("did you mean `kiosk`?"));
+    assert!(folder.run(&["options", "--module", "../x"]).ended(2).err().contains("no module `../x`"));
+    fs::write(folder.0.join("modules/kiosk.kdl"), "module kiosk { option url (url)required dok=\"Start page\" }").unwrap();
+    assert!(folder.run(&["options", "--module", "kiosk"]).ended(1).err().contains("did you mean `doc`?"));
+    fs::write(folder.0.join("modules/kiosk.kdl"), "module other { }").unwrap();
+    assert!(folder.run(&["options", "--module", "kiosk"]).ended(2).err().contains("holds no `module kiosk`"));
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{FAMILIES, Family, NodeSpec, OPTION_TYPES, OptionType, Slot};
-use super::{Topic, declaration, is_prop};
+use super::{Topic, declaration, is_prop, type_name};
 
 /// The whole language: `{"version","nodes":[…],"option_types":[…]}`; of some parts, a list of them.
 pub fn json(topics: Option<&[Topic]>) -> String {
@@ -50,7 +50,7 @@ fn node(spec: &'static NodeSpec) -> Value {
 
 fn slot(slot: &Slot) -> Value {
     json!({
-        "name": slot.name, "type": slot.kind.name(), "required": slot.required, "default": slot.default,
+        "name": slot.name, "type": type_name(slot.kind), "required": slot.required, "default": slot.default,
         "doc": slot.doc, "example": slot.example, "since": slot.since,
     })
 }

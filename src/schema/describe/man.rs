@@ -1,7 +1,14 @@
 //! The man page pxelator-site(5).
 
 use super::super::{FAMILIES, NodeSpec, OPTION_TYPES, Slot};
-use super::{declaration, homes, is_more, is_prop, synopsis, type_notes, written};
+use super::{declaration, homes, is_more, is_prop, synopsis, type_name, type_notes, written};
+
+const INTRO: &[&str] = &[
+    "A site is written in KDL 2: a node, its arguments, its properties, and its children in braces.",
+    "Addresses, MACs, times and paths are quoted strings.",
+    "In the forms below, words in capitals are arguments, and square brackets hold what may be absent.",
+    "The order of files and lines changes nothing, except the order of menu entries and command line words.",
+];
 
 /// The page in roff (man macros).
 pub fn man() -> String {
@@ -9,14 +16,7 @@ pub fn man() -> String {
     let mut out = format!(".TH PXELATOR\\-SITE 5 \"\" \"pxelator {version}\" \"pxelator\"\n");
     out.push_str(".SH NAME\npxelator\\-site \\- the language of site.kdl and of modules\n");
     out.push_str(".SH DESCRIPTION\n");
-    for line in [
-        "A site is written in KDL 2: a node, its arguments, its properties, and its children in braces.",
-        "Addresses, MACs, times and paths are quoted strings.",
-        "In the forms below, words in capitals are arguments, and square brackets hold what may be absent.",
-        "The order of files and lines changes nothing, except the order of menu entries and command line words.",
-    ] {
-        out.push_str(&paragraph(line));
-    }
+    out.push_str(&lines(INTRO.iter().copied()));
     for family in FAMILIES {
         out.push_str(&format!(".SH {}\n", quoted(&family.title.to_uppercase())));
         family.nodes.iter().for_each(|spec| out.push_str(&node(spec)));
@@ -39,12 +39,11 @@ fn node(spec: &'static NodeSpec) -> String {
     let once = if spec.once { ", once" } else { "" };
     let mut out = format!(".SS {}\n", quoted(spec.name));
     out.push_str(&format!(".B {}\n.PP\n", quoted(&synopsis(spec))));
-    out.push_str(&paragraph(spec.doc));
-    out.push_str(&paragraph(&format!("It stands in {}{once}. Since {}.", homes(spec).join(", "), spec.since)));
+    let stands = format!("It stands in {}{once}. Since {}.", homes(spec).join(", "), spec.since);
     let children: Vec<&str> = spec.children().map(|child| child.name).collect();
-    if !children.is_empty() {
-        out.push_str(&paragraph(&format!("It may hold {}.", children.join(", "))));
-    }
+    let holds = format!("It may hold {}.", children.join(", "));
+    let holds = Some(holds.as_str()).filter(|_| !children.is_empty());
+    out.push_str(&lines([spec.doc, &stands].into_iter().chain(holds)));
     spec.slots().for_each(|slot| out.push_str(&self::slot(spec, slot)));
     out + &example(&[spec.example])
 }
@@ -58,12 +57,13 @@ fn slot(spec: &NodeSpec, slot: &Slot) -> String {
     let must = if slot.required { ", required" } else { "" };
     let default = slot.default.map(|value| format!(", {value} if absent")).unwrap_or_default();
     let since = if slot.since == spec.since { String::new() } else { format!(" Since {}.", slot.since) };
-    let text = format!("{} ({}{must}{default}). For example: {}{since}", slot.doc, slot.kind.name(), written(spec, slot));
+    let text = format!("{} ({}{must}{default}). For example: {}{since}", slot.doc, type_name(slot.kind), written(spec, slot));
     tagged(&name, &text)
 }
 
-fn paragraph(text: &str) -> String {
-    format!("{}\n.br\n", escaped(text))
+/// Sentences, each on a line of its own.
+fn lines<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.map(|text| format!("{}\n", escaped(text))).collect::<Vec<String>>().join(".br\n")
 }
 
 fn tagged(tag: &str, text: &str) -> String {

@@ -1,7 +1,7 @@
 //! The language reference of the manual.
 
 use super::super::{FAMILIES, NodeSpec, OPTION_TYPES, Slot};
-use super::{ModuleDoc, OptionDoc, declaration, homes, is_more, is_prop, synopsis, type_notes};
+use super::{ModuleDoc, OptionDoc, declaration, homes, is_more, is_prop, synopsis, type_name, type_notes};
 
 const HEAD: &str = "\
 # The language
@@ -59,7 +59,7 @@ fn row(spec: &NodeSpec, slot: &Slot) -> String {
         (false, None) => String::new(),
     };
     let since = if slot.since == spec.since { String::new() } else { format!(" (since {})", slot.since) };
-    format!("| {name} | {} | {absent} | {}{since} | `{}` |\n", slot.kind.name(), cell(slot.doc), cell(slot.example))
+    format!("| {name} | {} | {absent} | {}{since} | `{}` |\n", type_name(slot.kind), cell(slot.doc), cell(slot.example))
 }
 
 /// A text that does not end its cell.

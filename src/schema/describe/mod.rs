@@ -18,7 +18,7 @@ pub use markdown::markdown;
 pub use module::{ModuleDoc, OptionDoc, module};
 pub use text::{overview, text, type_text};
 
-use super::{NodeSpec, OPTION_TYPES, OptionType, Slot, nodes};
+use super::{NodeSpec, OPTION_TYPES, OptionType, Slot, Type, nodes};
 use crate::diag::nearest;
 
 /// A part of the language.
@@ -94,6 +94,11 @@ fn synopsis(spec: &'static NodeSpec) -> String {
         parts.push("{ … }".to_owned());
     }
     parts.join(" ")
+}
+
+/// A type in a word; a range that bounds nothing is not told.
+fn type_name(kind: Type) -> String {
+    if kind == Type::Int(i64::MIN, i64::MAX) { "number".to_owned() } else { kind.name() }
 }
 
 /// How a slot is written: a property with its name.

@@ -1,7 +1,7 @@
 //! For people in a terminal: an overview of all nodes, or everything about one.
 
 use super::super::{FAMILIES, NodeSpec, OPTION_TYPES, OptionType, Slot};
-use super::{ModuleDoc, OptionDoc, Topic, declaration, homes, is_more, is_prop, synopsis, type_notes, written};
+use super::{ModuleDoc, OptionDoc, Topic, declaration, homes, is_more, is_prop, synopsis, type_name, type_notes, written};
 
 /// Every node in a line, by family.
 pub fn overview() -> String {
@@ -53,7 +53,7 @@ fn slot(spec: &NodeSpec, slot: &Slot) -> String {
     let must = if slot.required { ", required" } else { "" };
     let default = slot.default.map(|value| format!(", {value} if absent")).unwrap_or_default();
     let since = if slot.since == spec.since { String::new() } else { format!("      Since {}.\n", slot.since) };
-    format!("      {}\n      {}{must}{default}\n{since}      For example: {}\n", slot.doc, slot.kind.name(), written(spec, slot))
+    format!("      {}\n      {}{must}{default}\n{since}      For example: {}\n", slot.doc, type_name(slot.kind), written(spec, slot))
 }
 
 /// A type of options.
