@@ -15,6 +15,7 @@
 //! - [`eval`]: files and modules → one Config, each thing once.
 //! - [`model`]: Config → Site, whose values cannot be wrong.
 //! - [`check`]: Site → Checked: the parts agree with each other.
+//! - [`why`]: the path of a value → the line that won, and what it beat.
 //! - [`out`]: the tree with its spans, its hashes, and the tables that services read.
 //! - [`emit`]: Checked → Tree: menus, DHCP tables, zones.
 //! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
@@ -40,7 +41,7 @@ macro_rules! shell {
 }
 
 // In reading order; tests/tidy.rs has the same.
-pure! { source diag syntax schema eval model check out emit event answer simulate }
+pure! { source diag syntax schema eval model check why out emit event answer simulate }
 
 shell! { store terminal serve lab cli }
 
@@ -94,6 +95,20 @@ fn read(inputs: Inputs) -> (Sources, Diags) {
     let mut diags = Diags::default();
     broken.into_iter().for_each(|at| diags.push(syntax::not_utf8(at)));
     (sources, diags)
+}
+
+/// What a value of the site is, which line won, and what it beat; the findings come with it.
+pub fn explain_value(inputs: Inputs, entry: &str, path: &str) -> (Compiled, Result<Vec<eval::Fact>, String>) {
+    let (mut sources, mut diags) = read(inputs);
+    let mut config = eval::evaluate(&sources, entry, &mut diags);
+    let site = model::lower::lower(&config, &sources, &mut diags);
+    let answer = site.as_ref().map_or_else(|| Err("the site cannot be read".to_owned()), |site| why::ask(&config, site, path));
+    let instances = std::mem::take(&mut config.instances);
+    drop(config);
+    sources.adopt(instances);
+    site.and_then(|site| check::check(site, &mut diags));
+    finish(&mut sources, &mut diags);
+    (Compiled { sources, diags, tree: None }, answer)
 }
 
 /// What `pxelator lock` must know: the assets folder, and the files in it that the site names. Loaders

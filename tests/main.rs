@@ -5,8 +5,10 @@
 mod answers;
 mod compile;
 mod fix;
+mod fmt;
 mod formats;
 mod harness;
+mod init;
 mod lab;
 mod language;
 mod manual;
@@ -20,3 +22,4 @@ mod services;
 mod slots;
 mod syntax;
 mod tidy;
+mod why;

@@ -13,7 +13,7 @@ use crate::harness::{ROOT, files};
 
 /// A room may name only rooms before it.
 const ORDER: &[&str] = &[
-    "source", "diag", "syntax", "schema", "eval", "model", "check", "out", "emit", "event", "answer", "simulate", "store",
+    "source", "diag", "syntax", "schema", "eval", "model", "check", "why", "out", "emit", "event", "answer", "simulate", "store",
     "terminal", "serve", "lab", "cli",
 ];
 /// What the serving half must never see.

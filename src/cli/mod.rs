@@ -7,6 +7,8 @@ mod check;
 mod explain;
 mod fix;
 mod inspect;
+mod fmt;
+mod init;
 mod lab;
 mod lock;
 mod options;
@@ -24,7 +26,7 @@ use clap::{Parser, Subcommand};
 
 /// A boot server described in one file: compiled, reviewed as a diff, proved by booting it.
 #[derive(Parser)]
-#[command(name = "pxelator", version, max_term_width = 100, after_help = "Begin with: pxelator check && pxelator build")]
+#[command(name = "pxelator", version, max_term_width = 100, after_help = "Begin with: pxelator init && pxelator build")]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -32,8 +34,10 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Args),
     Check(check::Args),
     Build(build::Args),
+    Fmt(fmt::Args),
     Verify(verify::Args),
     Lock(lock::Args),
     Why(why::Args),
@@ -59,8 +63,10 @@ type Failure = Box<dyn std::error::Error>;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let result = match &args.command {
+        Command::Init(args) => init::run(args),
         Command::Check(args) => check::run(args),
         Command::Build(args) => build::run(args),
+        Command::Fmt(args) => fmt::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Lock(args) => lock::run(args),
         Command::Why(args) => why::run(args),

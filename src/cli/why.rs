@@ -1,31 +1,92 @@
-//! `why`: the lines of the site behind a line of `out/`.
+//! `why`: the line behind a value of the site, or behind a line of `out/`.
 
 use std::path::{Path, PathBuf};
+
+use serde_json::json;
 
 use super::report::Format;
 use super::site::{ReportArgs, SiteArgs, load, show};
 use super::{Failure, Outcome};
-use crate::Compiled;
 use crate::out::Artifact;
 use crate::source::Span;
-use crate::terminal::print;
-use crate::terminal::say;
+use crate::terminal::{print, say};
+use crate::why::KINDS;
+use crate::{Compiled, eval, explain_value, store};
 
-/// Tell which lines of the site made a line of out/
+/// Tell which lines of the site are behind a value, or behind a line of out/
 #[derive(clap::Args)]
-#[command(after_help = "Example: pxelator why out/dhcp/leases.jsonl:3")]
+#[command(after_help = "Examples:\n  pxelator why host.kiosk-03.profile   # the value, the line that won, what it beat\n  pxelator why host.kiosk-03           # all its values\n  pxelator why out/dhcp/leases.jsonl:3 # the lines of the site behind a line of out/\nPaths begin with host, network, profile, menu, dns, site or use.")]
 pub(super) struct Args {
-    /// FILE:LINE below out/, as in an editor; without LINE the whole file
-    #[arg(value_name = "FILE:LINE")]
+    /// A value such as host.pc-07.profile, or FILE:LINE below out/; without LINE the whole file
+    #[arg(value_name = "VALUE | FILE:LINE")]
     place: String,
     #[command(flatten)]
     site: SiteArgs,
     /// The folder that was built
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
+    /// How a value is told
+    #[arg(long, value_enum, default_value_t = Told::Text)]
+    format: Told,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Told {
+    Text,
+    Json,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    let kind = args.place.split('.').next().unwrap_or_default();
+    // A file such as `dns/lab.example.zone` has a slash before its first dot.
+    if KINDS.contains(&kind) || !args.place.contains(['/', ':']) && !args.out.join(&args.place).exists() {
+        return value(args);
+    }
+    line(args)
+}
+
+/// `host.kiosk-03.profile`
+fn value(args: &Args) -> Result<Outcome, Failure> {
+    let (inputs, entry) = store::read_site(&args.site.site)?;
+    let (mut compiled, answer) = explain_value(inputs, &entry, &args.place);
+    if !show(&mut compiled, &args.site, &ReportArgs { format: Format::Text, deny: None }) {
+        return Ok(Outcome::Errors);
+    }
+    let facts = answer?;
+    match args.format {
+        Told::Text => facts.iter().for_each(|fact| print(&tell_fact(&compiled, fact))),
+        Told::Json => {
+            let all: Vec<_> = facts.iter().map(|fact| fact_json(&compiled, fact)).collect();
+            print(&format!("{}\n", serde_json::to_string_pretty(&all)?));
+        }
+    }
+    Ok(Outcome::Good)
+}
+
+fn tell_fact(compiled: &Compiled, fact: &eval::Fact) -> String {
+    let mut out = format!("{} = {}\n", fact.path, fact.value);
+    let mut row = |what: &str, span: Span, why: &str| {
+        for (at, span) in compiled.sources.chain(span).into_iter().enumerate() {
+            let (what, why) = if at == 0 { (what, why) } else { ("", "used here") };
+            out.push_str(&format!("  {what:<5} {:<16} {}\n  {:<5} {:<16} {why}\n", compiled.sources.describe(span), source_line(compiled, span), "", ""));
+        }
+    };
+    row("won", fact.span, &fact.why);
+    for beaten in &fact.beaten {
+        row("beat", beaten.span, &format!("{}: {}", beaten.value, beaten.why));
+    }
+    out
+}
+
+fn fact_json(compiled: &Compiled, fact: &eval::Fact) -> serde_json::Value {
+    let place = |span: Span| compiled.sources.describe(span);
+    let beaten = fact.beaten.iter().map(|beaten| json!({ "value": beaten.value, "place": place(beaten.span), "why": beaten.why }));
+    let via: Vec<String> = compiled.sources.chain(fact.span).into_iter().skip(1).map(place).collect();
+    json!({ "path": fact.path, "value": fact.value, "place": place(fact.span), "via": via, "why": fact.why, "beaten": beaten.collect::<Vec<_>>() })
+}
+
+/// `out/dhcp/leases.jsonl:3`
+fn line(args: &Args) -> Result<Outcome, Failure> {
     let mut compiled = load(&args.site)?;
     let quiet = ReportArgs { format: Format::Text, deny: None };
     if !show(&mut compiled, &args.site, &quiet) {

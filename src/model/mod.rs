@@ -33,6 +33,8 @@ pub type Origins = Vec<Span>;
 
 /// The profile that is built in: the machine's own disk.
 pub const LOCAL: &str = "local";
+/// How long an address is given where nothing says so, in seconds.
+pub const LEASE_SECS: u64 = 12 * 3600;
 /// How long a record may be kept where nothing says so, in seconds.
 pub const TTL_SECS: u32 = 3600;
 /// The menu of hosts without a profile and of unknown clients.

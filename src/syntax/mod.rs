@@ -11,6 +11,7 @@
 
 mod cursor;
 pub mod decode;
+mod format;
 mod lexer;
 mod lines;
 pub mod normal;
@@ -25,6 +26,7 @@ use crate::diag::Diag;
 use crate::source::Span;
 
 pub use parser::{parse, parse_any};
+pub use format::format;
 pub use strings::shorten;
 
 /// How deep children may nest.

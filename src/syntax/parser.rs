@@ -11,18 +11,19 @@ use crate::source::{FileId, Span};
 
 /// One file → its nodes; what is broken is reported and left out. A property given twice is a mistake.
 pub fn parse<'s>(text: &'s str, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
-    read(text, file, Twice::Refused, diags)
+    read(text, file, Purpose::Site, diags)
 }
 
-/// The same for KDL that need be no site: of a property given twice the last one counts, as KDL has it.
+/// The same for KDL that need be no site: of a property given twice the last one counts, as KDL has it, and there may be as many
+/// nodes as there is memory for.
 pub fn parse_any<'s>(text: &'s str, file: FileId, diags: &mut Diags) -> Vec<Node<'s>> {
-    read(text, file, Twice::LastCounts, diags)
+    read(text, file, Purpose::Any, diags)
 }
 
 /// A file without mistakes is read once. Otherwise we know only at its end whether they are its own or those of another language.
-fn read<'s>(text: &'s str, file: FileId, twice: Twice, diags: &mut Diags) -> Vec<Node<'s>> {
+fn read<'s>(text: &'s str, file: FileId, purpose: Purpose, diags: &mut Diags) -> Vec<Node<'s>> {
     let mut own = Diags::default();
-    let (nodes, verdict) = Parser::new(text, file, twice, &mut own).document();
+    let (nodes, verdict) = Parser::new(text, file, purpose, &mut own).document();
     match verdict {
         Some(diag) => {
             diags.lose_unknown();
@@ -32,7 +33,7 @@ fn read<'s>(text: &'s str, file: FileId, twice: Twice, diags: &mut Diags) -> Vec
         None if own.is_empty() => nodes,
         None => {
             drop((nodes, own));
-            Parser::new(text, file, twice, diags).document().0
+            Parser::new(text, file, purpose, diags).document().0
         }
     }
 }
@@ -40,17 +41,17 @@ fn read<'s>(text: &'s str, file: FileId, twice: Twice, diags: &mut Diags) -> Vec
 /// What the allocator adds to the entries of a node.
 const HEAP_BLOCK: usize = 16;
 
-/// What a property given twice is.
+/// What the nodes are for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Twice {
-    Refused,
-    LastCounts,
+enum Purpose {
+    Site,
+    Any,
 }
 
 struct Parser<'s, 'd> {
     lexer: Cursor<'s, 'd>,
     file: FileId,
-    twice: Twice,
+    purpose: Purpose,
     /// The token that we look at, and its place.
     token: Token<'s>,
     span: Span,
@@ -68,10 +69,10 @@ enum Part<'s> {
 }
 
 impl<'s, 'd> Parser<'s, 'd> {
-    fn new(text: &'s str, file: FileId, twice: Twice, diags: &'d mut Diags) -> Self {
+    fn new(text: &'s str, file: FileId, purpose: Purpose, diags: &'d mut Diags) -> Self {
         let lexer = Cursor::new(text, file, diags);
         let span = Span::new(file, 0, 0);
-        Parser { lexer, file, twice, token: Token::Eof, span, brace_told: false, spent: 0, is_full: false }
+        Parser { lexer, file, purpose, token: Token::Eof, span, brace_told: false, spent: 0, is_full: false }
     }
 
     /// All nodes, and the finding about a file that is KDL 1.
@@ -89,10 +90,10 @@ impl<'s, 'd> Parser<'s, 'd> {
     /// Counts what a node or an entry takes; where a text of this size cannot be a site, nothing more is read.
     fn spend(&mut self, bytes: usize, at: Span) {
         self.spent += bytes;
-        if self.is_full || self.spent <= TREE_BYTES_FREE + TREE_BYTES_PER_BYTE * self.lexer.at {
+        if self.is_full || self.purpose == Purpose::Any || self.spent <= TREE_BYTES_FREE + TREE_BYTES_PER_BYTE * self.lexer.at {
             return;
         }
-        let message = "so many and so small nodes are no site: the file is read up to here";
+        let message = "so many and so small nodes are no site, and the file is read only up to here";
         let diag = Diag::new("eval/limit", at, message);
         self.lexer.report(diag.help("is this the right file? if it is, split it and `import` its parts"));
         self.lexer.at = self.lexer.text.len();
@@ -252,7 +253,7 @@ impl<'s, 'd> Parser<'s, 'd> {
         if let Some(name) = &entry.name {
             let same = |other: &Entry| other.name.as_ref().is_some_and(|word| word.text == name.text);
             match node.entries.iter().position(same) {
-                Some(at) if self.twice == Twice::LastCounts => drop(node.entries.remove(at)),
+                Some(at) if self.purpose == Purpose::Any => drop(node.entries.remove(at)),
                 Some(at) => {
                     let message = format!("`{}` is given twice; KDL would silently keep the last", name.text);
                     let mut diag = Diag::new("syntax/duplicate-property", entry.span, message).here("again here");

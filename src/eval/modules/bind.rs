@@ -46,10 +46,12 @@ impl Binder<'_> {
     }
 
     fn unknown(&mut self, name: &str, node: &Node<'_>, declared: &BTreeMap<String, Declared<'_>>) {
-        node.entries.iter().for_each(|entry| self.diags.redact(entry.value_span)); // perhaps a misspelt secret
+        if declared.values().any(|option| option.kind == OptionType::Secret) {
+            node.entries.iter().for_each(|entry| self.diags.redact(entry.value_span)); // perhaps its name is misspelt
+        }
         let diag = Diag::new("schema/unknown-node", node.name.span, format!("module `{}` has no option `{}`", self.module, shorten(name)));
         let diag = match self.diags.nearest(name, declared.keys().map(String::as_str)) {
-            Some(near) => diag.help(format!("did you mean `{near}`?")),
+            Some(near) => diag.help(format!("did you mean `{near}`?")).fix_near(name, declared.keys().map(String::as_str)),
             None if declared.is_empty() => diag.help("it has none: delete the line"),
             None => diag.help(format!("its options: {}", shorten(&declared.keys().map(String::as_str).collect::<Vec<_>>().join(", ")))),
         };

@@ -76,7 +76,7 @@ impl<'s> Module<'s> {
             let name = node.name.text.to_string();
             if let Some((to, since)) = self.renamed.get(&name).filter(|_| !self.options.contains_key(&name)) {
                 let diag = Diag::new("eval/option-renamed", node.name.span, format!("`{name}` was renamed to `{to}` in {since}"));
-                diags.push(diag.help(format!("write `{to}`")));
+                diags.push(diag.help(format!("write `{to}`")).fix(name.as_str(), to.as_str()));
                 node.name.text = Cow::Owned(to.clone());
             } else if let Some((since, why)) = self.removed.get(&name) {
                 let diag = Diag::new("eval/option-removed", node.span, format!("`{name}` was removed in {since}: {why}"));

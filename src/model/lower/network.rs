@@ -5,12 +5,9 @@ use std::rc::Rc;
 use super::{address, dotted, located, names};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
-use crate::model::{At, Host, HostName, Mac, Network, Pool, Site, Subnet, SubnetError};
+use crate::model::{At, Host, HostName, LEASE_SECS, Mac, Network, Pool, Site, Subnet, SubnetError};
 use crate::schema::duration_secs;
 use crate::syntax::{Entry, Node};
-
-/// How long an address is given where nothing says so.
-const LEASE_SECS: u64 = 12 * 3600;
 
 /// What networks and groups hand down to their hosts.
 #[derive(Clone, Default)]
