@@ -1,4 +1,4 @@
-//! Every page of `pxelator explain`, and every KDL block of the README: what must fail fails with its
+//! Every page of `pxelator explain`, and the examples in the docs of rooms: what must fail fails with its
 //! code, what must compile compiles.
 
 use std::path::Path;
@@ -54,18 +54,6 @@ fn every_page_has_a_code() {
     for path in files(&Path::new(ROOT).join("src/diag/pages")).keys() {
         let name = path.trim_end_matches(".md");
         assert!(CODES.iter().any(|code| code.name == name), "{path} explains no code");
-    }
-}
-
-#[test]
-fn every_block_of_the_readme_compiles() {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let all = blocks(&readme);
-    let kdl: Vec<_> = all.iter().filter(|(kind, _)| kind.starts_with("kdl")).collect();
-    assert!(!kdl.is_empty());
-    for (kind, text) in kdl {
-        let compiled = compile(inputs(text), "site.kdl");
-        assert_eq!(compiled.tree.is_some(), kind == "kdl", "{text}\n{:#?}", compiled.diags);
     }
 }
 

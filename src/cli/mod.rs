@@ -13,6 +13,7 @@ mod init;
 mod lab;
 mod lock;
 mod man;
+mod options;
 mod report;
 mod serve;
 mod simulate;
@@ -44,6 +45,7 @@ enum Command {
     Why(why::Args),
     Explain(explain::Args),
     Inspect(inspect::Args),
+    Options(options::Args),
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Options(args) => options::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),

@@ -1,17 +1,20 @@
 //! The language: one table declares every node, argument and property, with type and doc.
 //!
 //! [`FAMILIES`] is read by [`conform`], which refuses what the table does not know, by did-you-mean, and by
-//! whatever describes the language to people. **Invariant:** nothing outside the table decides which
+//! [`describe`], which tells the language to people and programs. **Invariant:** nothing outside the table decides which
 //! words exist; `eval` and `model` decide what they mean.
 //!
 //! To add a node: an entry in its family's file in `nodes/`, and the line in `model::lower` that reads it.
 
 mod conform;
+pub mod describe;
 mod nodes;
+mod option_types;
 mod types;
 
 pub use conform::{conform, entries, refuse_literal, twice};
 pub use nodes::{FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
+pub use option_types::{OPTION_TYPES, OptionType};
 pub use types::{Kind, Type, duration_secs, is_name, mac_bytes, show_duration};
 
 /// The version of pxelator that knew a word first, where nothing else is said.

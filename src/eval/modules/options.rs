@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diag::{Diag, Diags};
 use crate::eval::datum::Datum;
 use crate::eval::priority::literal;
-use crate::schema::{self, REFERENCES, duration_secs, is_name, mac_bytes};
+use crate::schema::{self, OPTION_TYPES, REFERENCES, duration_secs, is_name, mac_bytes};
 use crate::source::Span;
 use crate::syntax::{Entry, Node, Value, shorten};
 
@@ -28,24 +28,6 @@ pub(super) enum OptionType {
     List(Box<OptionType>),
     Submodule,
 }
-
-/// Types by name, and what a message calls a value of them.
-pub(super) const OPTION_TYPES: &[(&str, &str)] = &[
-    ("bool", "`#true` or `#false`"),
-    ("int", "a whole number"),
-    ("string", "text"),
-    ("enum", "one of its words"),
-    ("duration", "a duration such as \"5m\""),
-    ("url", "a URL such as \"https://intra.example/\""),
-    ("ip", "an address such as \"10.0.0.9\""),
-    ("cidr", "an address range such as \"10.0.0.0/24\""),
-    ("mac", "a MAC such as \"52:54:00:12:34:56\""),
-    ("path", "a path"),
-    ("secret", "the name of a secret: (secret)name"),
-    ("reference", "the name of a declared thing"),
-    ("list", "values, one behind the other"),
-    ("submodule", "a block of options"),
-];
 
 /// What holds where nobody says anything.
 #[derive(Clone, Debug)]
@@ -246,7 +228,7 @@ impl OptionType {
             }
             other => {
                 let diag = Diag::new("eval/option-type", span, format!("unknown option type `{}`", shorten(other)));
-                diags.push(diag.suggest(diags, other, OPTION_TYPES.iter().map(|(name, _)| *name)));
+                diags.push(diag.suggest(diags, other, OPTION_TYPES.iter().map(|known| known.name)));
                 return None;
             }
         })
@@ -257,7 +239,7 @@ impl OptionType {
             OptionType::Enum(words) => format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
             OptionType::Reference(kind) => format!("the name of a {kind}"),
             OptionType::List(item) => format!("a list, each item {}", item.wants()),
-            _ => OPTION_TYPES.iter().find(|(name, _)| *name == self.name()).map_or_else(String::new, |(_, wants)| (*wants).to_owned()),
+            _ => OPTION_TYPES.iter().find(|known| known.name == self.name()).map_or_else(String::new, |known| known.wants.to_owned()),
         }
     }
 

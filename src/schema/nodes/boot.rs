@@ -75,7 +75,7 @@ pub(super) const NODES: &[NodeSpec] = &[
         within: ANYWHERE,
         props: &[
             may("default", Type::Refers(Kind::Profile), "local", "the entry that starts by itself"),
-            may("timeout", Type::Duration(0, HOUR), "\"5s\"", "how long the menu waits").or("5s"),
+            may("timeout", Type::Duration(0, HOUR), "\"5s\"", "how long the menu waits").or("\"5s\""),
         ],
         doc: "The menu of hosts without a profile and of unknown clients.",
         example: "menu default=local timeout=\"5s\" { entry local; entry rescue }",

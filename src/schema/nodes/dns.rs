@@ -2,7 +2,7 @@
 
 use super::{ANYWHERE, BASE, NodeSpec, Slot, TTL, Type, may, need};
 
-const KEPT: Slot = may("ttl", TTL, "\"5m\"", "how long it may be kept").or("1h");
+const KEPT: Slot = may("ttl", TTL, "\"5m\"", "how long it may be kept").or("\"1h\"");
 
 pub(super) const NODES: &[NodeSpec] = &[
     NodeSpec {

@@ -11,7 +11,7 @@ pub(super) const NODES: &[NodeSpec] = &[
             may("domain", Type::Text, "\"lab.example\"", "the DNS domain of all hosts (RFC 8375 has home.arpa for homes)").or("home.arpa"),
             may("timezone", Type::Text, "\"Europe/Zagreb\"", "the time zone of schedules, from the IANA database; clients that ask for it are told (RFC 4833)"),
             may("profile", Type::Refers(Kind::Profile), "office", "what its hosts start, unless anything nearer says otherwise"),
-            may("lease", LEASE, "\"1d\"", "how long an address is given").or("12h"),
+            may("lease", LEASE, "\"1d\"", "how long an address is given").or("\"12h\""),
             may("tags", Type::Names, "\"lab\"", "tags of all its hosts, with commas between them"),
         ],
         once: true,
