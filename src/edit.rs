@@ -88,6 +88,11 @@ impl Editing {
         true
     }
 
+    /// The files as they were read last.
+    pub fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
     pub fn sources(&self) -> &Sources {
         &self.sources
     }

@@ -7,8 +7,8 @@ mod check;
 mod completion;
 mod explain;
 mod fix;
-mod inspect;
 mod fmt;
+mod inspect;
 mod init;
 mod lab;
 mod lock;
@@ -19,6 +19,7 @@ mod serve;
 mod simulate;
 mod site;
 mod verify;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
