@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod lab;
 mod lock;
+mod lsp;
 mod report;
 mod serve;
 mod simulate;
@@ -38,6 +39,7 @@ enum Command {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
+    Lsp(lsp::Args),
 }
 
 /// What a command comes to.
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Lsp(args) => lsp::run(args),
     };
     match result {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

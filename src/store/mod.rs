@@ -58,17 +58,22 @@ pub(crate) fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) 
 ///
 /// Gives the texts and the name of the first file among them.
 pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
+    read_site_over(path, &Inputs::new())
+}
+
+/// The same, where texts that an editor holds take the place of those on the disk.
+pub fn read_site_over(path: &Path, open: &Inputs) -> Result<(Inputs, String)> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entry = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let bytes = match read_file(path) {
+    let bytes = match open.get(&entry).map_or_else(|| read_file(path), |bytes| Ok(bytes.clone())) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Err(Error::NoSite { path: path.to_owned() });
         }
         other => other?,
     };
     let real = folder.canonicalize().map_err(failed("open", folder))?;
-    let mut reader =
-        Reader { folder: folder.to_owned(), real, inputs: BTreeMap::from([(entry.clone(), bytes)]), listings: BTreeMap::new() };
+    let inputs = BTreeMap::from([(entry.clone(), bytes)]);
+    let mut reader = Reader { folder: folder.to_owned(), real, open, inputs, listings: BTreeMap::new() };
     reader.follow(&entry)?;
     reader.add(Lock::FILE)?;
     Ok((reader.inputs, entry))
@@ -88,16 +93,18 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(failed("read", path))
 }
 
-struct Reader {
+struct Reader<'o> {
     folder: PathBuf,
     /// The same with links resolved: no file may lie outside of it.
     real: PathBuf,
+    /// What an editor holds: read before the disk is.
+    open: &'o Inputs,
     inputs: Inputs,
     /// Folder below the site folder → names in it.
     listings: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Reads what a file names, and what that names.
     fn follow(&mut self, first: &str) -> Result<()> {
         let mut waiting = vec![first.to_owned()];
@@ -113,7 +120,7 @@ impl Reader {
                     Target::Module(name) => {
                         let own = module_paths(&name).to_vec();
                         // A misspelt name: the compiler wants to suggest one that exists.
-                        let absent = own.iter().all(|path| !self.folder.join(path).exists());
+                        let absent = own.iter().all(|path| !self.open.contains_key(path) && !self.folder.join(path).exists());
                         if absent {
                             [self.matching("modules/*.kdl")?, self.matching("modules/*/module.kdl")?].concat()
                         } else {
@@ -136,6 +143,10 @@ impl Reader {
         let path = self.folder.join(name);
         if self.inputs.contains_key(name) {
             return Ok(false);
+        }
+        if let Some(bytes) = self.open.get(name) {
+            self.inputs.insert(name.to_owned(), bytes.clone());
+            return Ok(true);
         }
         let real = match path.canonicalize() {
             Ok(real) => real,
@@ -180,11 +191,13 @@ impl Reader {
             return Ok(names.clone());
         }
         let folder = self.folder.join(below);
-        let names = match std::fs::read_dir(&folder) {
+        let mut names: BTreeSet<String> = match std::fs::read_dir(&folder) {
             Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => BTreeSet::new(),
             Err(error) => return Err(failed("list", &folder)(error)),
         };
+        let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+        names.extend(self.open.keys().filter_map(|path| path.strip_prefix(&prefix)?.split('/').next()).map(str::to_owned));
         self.listings.insert(below.to_owned(), names);
         Ok(self.listings.get(below).cloned().unwrap_or_default())
     }
