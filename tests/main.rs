@@ -6,6 +6,7 @@ mod answers;
 mod compile;
 mod harness;
 mod lab;
+mod lsp;
 mod network;
 mod noise;
 mod pages;

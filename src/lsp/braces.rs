@@ -40,12 +40,15 @@ fn operand<'t>(text: &'t str, is_known: &impl Fn(&str) -> bool) -> (&'t str, boo
         text.char_indices().skip(1).filter(|(_, c)| matches!(c, '+' | '-')).map(|(at, _)| at).take(ENDS_MAX).chain([text.len()]).collect();
     for end in ends.iter().rev() {
         let (name, after) = text.split_at(*end);
-        // A field of a submodule stands behind a dot.
-        let name = name.trim();
-        for name in [Some(name), name.split_once('.').map(|(record, _)| record)].into_iter().flatten() {
-            if is_known(name) {
-                return (name, true, after);
-            }
+        if is_known(name.trim()) {
+            return (name.trim(), true, after);
+        }
+    }
+    // A field of a submodule stands behind a dot.
+    for end in &ends {
+        let (name, after) = text.split_at(*end);
+        if let Some((record, _)) = name.trim().split_once('.').filter(|(record, _)| is_known(record)) {
+            return (record, true, after);
         }
     }
     let (name, after) = text.split_at(ends.first().copied().unwrap_or(text.len()));

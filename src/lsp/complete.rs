@@ -6,8 +6,8 @@ use lsp_types::{
 };
 
 use super::cursor::{Cursor, Spot};
+use super::index::written_name;
 use super::modules::Declared;
-use super::rename::written_name;
 use super::words::{about_node, about_option, about_slot, kind_of};
 use super::workspace::Snapshot;
 use crate::schema::{self, Kind, NodeSpec, Slot, Type};
@@ -35,12 +35,14 @@ struct Word {
     snippet: Option<String>,
     detail: String,
     doc: Option<String>,
+    /// What the client compares with what is typed, where it is not the label.
+    filter: Option<String>,
     kind: ItemKind,
 }
 
 impl Word {
     fn new(label: impl Into<String>, kind: ItemKind, detail: impl Into<String>) -> Word {
-        Word { label: label.into(), insert: None, snippet: None, detail: detail.into(), doc: None, kind }
+        Word { label: label.into(), insert: None, snippet: None, detail: detail.into(), doc: None, filter: None, kind }
     }
 }
 
@@ -73,7 +75,7 @@ impl Asked<'_> {
             documentation: word.doc.map(markup),
             // In the order in which the language has them, not the alphabet's.
             sort_text: Some(format!("{at:04}")),
-            filter_text: Some(word.label.clone()),
+            filter_text: Some(word.filter.unwrap_or_else(|| word.label.clone())),
             label: word.label,
             insert_text_format: Some(format),
             text_edit: Some(CompletionTextEdit::Edit(TextEdit { range: self.range, new_text })),
@@ -206,7 +208,8 @@ impl Asked<'_> {
     /// `(secret)name`, or the name alone behind a `(secret)`.
     fn secrets(&self) -> Vec<Word> {
         let mark = if self.cursor.note.is_some() { "" } else { "(secret)" };
-        self.site.index().names(Kind::Secret, "").map(|name| Word::new(format!("{mark}{name}"), ItemKind::REFERENCE, "secret")).collect()
+        let word = |name: &str| Word { filter: Some(name.to_owned()), ..Word::new(format!("{mark}{name}"), ItemKind::REFERENCE, "secret") };
+        self.site.index().names(Kind::Secret, "").map(word).collect()
     }
 
     fn notes(&self) -> Vec<Word> {

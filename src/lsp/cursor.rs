@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(said("x (sec|"), "/network > x Note \"\"\"sec\"");
         assert_eq!(said("x (secret)a|"), "/network > x Argument { at: 0 } \"\"\"a\"");
         assert_eq!(said("// host |"), "nothing");
-        assert_eq!(said("}\nassert group:k|"), "/ > assert Argument { at: 0 } \"group:\"\"k\"");
+        assert_eq!(said("}\nassert group:k|"), " > assert Argument { at: 0 } \"group:\"\"k\"");
         assert_eq!(told("use kiosk {\n  ur|\n}\n"), "/use > | Node \"\"\"ur\"");
         assert_eq!(told("use kiosk { url \"x\"; i|"), "/use > | Node \"\"\"i\"");
         assert_eq!(find("use kiosk { url \"x\"; i|").map(|found| found.around.iter().flat_map(|f| f.children.clone()).collect::<Vec<_>>()), Some(vec!["url".to_owned()]));

@@ -30,6 +30,7 @@ mod position;
 mod rename;
 mod server;
 mod session;
+mod walk;
 mod wire;
 mod words;
 mod workspace;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::index::{Key, Place, Role};
+use super::words::line_of;
 use super::workspace::Snapshot;
 use crate::model::HostName;
 use crate::schema::{Kind, is_name};
@@ -62,8 +63,10 @@ pub(super) fn rename(site: &Snapshot, file: &str, offset: usize, new: &str) -> R
     }
     let mut edits = Edits::new();
     for place in site.index().places(&key) {
-        let written = if place.is_whole { requoted(site.text(&place.file).get(place.range.clone()).unwrap_or_default(), new) } else { new.to_owned() };
-        edits.entry(place.file.to_string()).or_default().push((place.range.clone(), written));
+        let Some(edit) = place.renamed(site.text(&place.file), new) else {
+            return Err(format!("`{}` is written with escapes in {}: write it plainly first", shorten(&key.name), line_of(site, place)));
+        };
+        edits.entry(place.file.to_string()).or_default().push(edit);
     }
     Ok(edits)
 }
@@ -79,35 +82,4 @@ fn taken<'s>(site: &'s Snapshot, key: &Key, wanted: &Key) -> Option<&'s Place> {
     let hidden = if key.kind == Kind::Counter { index.declared(&lets).next() } else { None };
     let made = || index.made(wanted).filter(|place| place.role == Role::Declares).find(|_| key.kind == Kind::Host);
     index.declared(wanted).next().or(hidden).or_else(made)
-}
-
-/// The new name in the quotes of the old one.
-fn requoted(old: &str, new: &str) -> String {
-    if old.starts_with(['"', '#']) { format!("\"{new}\"") } else { written_name(new) }
-}
-
-/// A name as KDL wants it: in quotes where it would be read as a number or a keyword.
-pub(super) fn written_name(name: &str) -> String {
-    let unsigned = name.strip_prefix(['+', '-']).unwrap_or(name);
-    let is_number = unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|c: char| c.is_ascii_digit());
-    let is_keyword = matches!(name, "true" | "false" | "null" | "inf" | "-inf" | "nan");
-    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'));
-    if is_plain && !is_number && !is_keyword { name.to_owned() } else { format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_quoted_where_kdl_would_misread_them() {
-        assert_eq!(written_name("pc-07"), "pc-07");
-        assert_eq!(written_name("3com"), "\"3com\"");
-        assert_eq!(written_name("-.5"), "\"-.5\"");
-        assert_eq!(written_name("true"), "\"true\"");
-        assert_eq!(written_name("a b"), "\"a b\"");
-        assert_eq!(requoted("\"a\"", "b"), "\"b\"");
-        assert_eq!(requoted("#\"a\"#", "b"), "\"b\"");
-        assert_eq!(requoted("a", "1"), "\"1\"");
-    }
 }

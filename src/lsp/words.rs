@@ -76,7 +76,7 @@ pub(super) fn summary(site: &Snapshot, key: &Key) -> Option<String> {
         Kind::Instance => format!("`{}`: a use of module `{}`", key.name, key.scope),
         Kind::Site | Kind::Tag | Kind::Option => format!("{} `{}`", key.kind.name(), key.name),
     };
-    Some(format!("{said} · {}", site_line(site, place)))
+    Some(format!("{said} · {}", line_of(site, place)))
 }
 
 pub(super) fn option_of<'i>(index: &'i Index, key: &Key) -> Option<&'i Declared> {
@@ -85,7 +85,8 @@ pub(super) fn option_of<'i>(index: &'i Index, key: &Key) -> Option<&'i Declared>
     module.inner(&path.collect::<Vec<_>>())?.get(&key.name)
 }
 
-fn site_line(site: &Snapshot, place: &Place) -> String {
+/// `hosts/a.kdl:12`
+pub(super) fn line_of(site: &Snapshot, place: &Place) -> String {
     let line = site.lines(&place.file).map_or(0, |lines| lines.position(site.text(&place.file), place.range.start, super::position::Encoding::Utf8).line);
     format!("{}:{}", place.file, u64::from(line) + 1)
 }
