@@ -4,7 +4,7 @@
 //! site.kdl, modules/*.kdl
 //!    │
 //!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
-//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ serve ─ lab ─ cli
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ serve ─ lab ─ lsp ─ cli
 //!                                                               ─── shell: sockets, disks ───
 //! ```
 //!
@@ -25,6 +25,7 @@
 //! - [`terminal`]: what we print; a reader that went away ends no work.
 //! - [`serve`]: sockets, timers and limits round the answers.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
+//! - [`lsp`]: what an editor types → findings, and its questions → answers.
 //! - [`cli`]: one file a command.
 //!
 //! A room may name only rooms above it in this list. `answer` and `serve` never name the compiler's
@@ -44,7 +45,7 @@ macro_rules! shell {
 // In reading order; tests/tidy.rs has the same.
 pure! { source diag syntax schema eval model check why out emit edit event answer simulate }
 
-shell! { store terminal serve lab cli }
+shell! { store terminal serve lab lsp cli }
 
 use std::collections::BTreeSet;
 

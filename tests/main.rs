@@ -12,6 +12,7 @@ mod harness;
 mod init;
 mod lab;
 mod language;
+mod lsp;
 mod manual;
 mod network;
 mod noise;

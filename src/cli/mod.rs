@@ -12,6 +12,7 @@ mod inspect;
 mod init;
 mod lab;
 mod lock;
+mod lsp;
 mod man;
 mod options;
 mod report;
@@ -50,6 +51,7 @@ enum Command {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
+    Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
 }
@@ -86,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),
     };

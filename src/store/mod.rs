@@ -68,14 +68,13 @@ pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
 pub fn read_site_as(path: &Path, edited: &Inputs) -> Result<(Inputs, String)> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entry = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let bytes = match read_file(path) {
+    let bytes = match edited.get(&entry).map_or_else(|| read_file(path), |bytes| Ok(bytes.clone())) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Err(Error::NoSite { path: path.to_owned() });
         }
         other => other?,
     };
     let real = folder.canonicalize().map_err(failed("open", folder))?;
-    let bytes = edited.get(&entry).cloned().unwrap_or(bytes);
     let inputs = BTreeMap::from([(entry.clone(), bytes)]);
     let mut reader = Reader { folder: folder.to_owned(), real, edited, inputs, listings: BTreeMap::new() };
     reader.follow(&entry)?;
@@ -129,7 +128,7 @@ impl Reader<'_> {
                     Target::Module(name) => {
                         let own = module_paths(&name).to_vec();
                         // A misspelt name: the compiler wants to suggest one that exists.
-                        let absent = own.iter().all(|path| !self.folder.join(path).exists());
+                        let absent = own.iter().all(|path| !self.edited.contains_key(path) && !self.folder.join(path).exists());
                         if absent && std::mem::replace(&mut lists_all, true) {
                             Vec::new()
                         } else if absent {
@@ -155,6 +154,10 @@ impl Reader<'_> {
         if self.inputs.contains_key(name) {
             return Ok(false);
         }
+        if let Some(bytes) = self.edited.get(name) {
+            self.inputs.insert(name.to_owned(), bytes.clone());
+            return Ok(true);
+        }
         let real = match path.canonicalize() {
             Ok(real) => real,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(false),
@@ -166,8 +169,7 @@ impl Reader<'_> {
         if self.inputs.len() >= FILES_MAX {
             return Err(Error::TooMany);
         }
-        let bytes = self.edited.get(name).cloned().map_or_else(|| read_file(&path), Ok)?;
-        self.inputs.insert(name.to_owned(), bytes);
+        self.inputs.insert(name.to_owned(), read_file(&path)?);
         Ok(true)
     }
 
@@ -199,11 +201,13 @@ impl Reader<'_> {
             return Ok(names.clone());
         }
         let folder = self.folder.join(below);
-        let names = match std::fs::read_dir(&folder) {
+        let mut names: BTreeSet<String> = match std::fs::read_dir(&folder) {
             Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => BTreeSet::new(),
             Err(error) => return Err(failed("list", &folder)(error)),
         };
+        let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+        names.extend(self.edited.keys().filter_map(|path| path.strip_prefix(&prefix)?.split('/').next()).map(str::to_owned));
         self.listings.insert(below.to_owned(), names);
         Ok(self.listings.get(below).cloned().unwrap_or_default())
     }
