@@ -163,7 +163,8 @@ fn every_type_of_options_takes_its_example_and_refuses_another() {
     for kind in OPTION_TYPES {
         let inner = if kind.name == "submodule" { " { option width (int)1920 doc=\"W\" }" } else { "" };
         let module = format!("module m {{ option x ({}){} {} doc=\"X\"{inner} }}", kind.name, kind.default, kind.needs);
-        let site = |line: &str| format!("site s\nsecret door file=\"/d\"\nuse m {{ {line} }}\n// file: modules/m.kdl\n{module}\n");
+        let site =
+            |line: &str| format!("site s\nsecret door file=\"/d\"\nuse m {{ {line} }}\n// file: modules/m.kdl\n{module}\n");
         let compiled = compile(inputs(&site(kind.example)), "site.kdl");
         assert_eq!(compiled.diags.errors(), 0, "{}: {:#?}", kind.name, compiled.diags);
         let wrong = if kind.name == "submodule" { "x 5 6" } else { "x 1.5" };

@@ -75,7 +75,10 @@ fn every_block_of_the_manual_does_what_it_says() {
             let Piece::Block { kind, body } = piece else { continue };
             let words: Vec<&str> = kind.split(' ').collect();
             if words[0] != "kdl" {
-                assert!(["console", "sh", "text", "json", "yaml", "tera", "lua", "toml"].contains(&words[0]), "{name}: a block of kind `{kind}`");
+                assert!(
+                    ["console", "sh", "text", "json", "yaml", "tera", "lua", "toml"].contains(&words[0]),
+                    "{name}: a block of kind `{kind}`"
+                );
                 continue;
             }
             assert!(kind != "kdl part" || name == "docs/language.md", "{name}: `kdl part` is compiled by no test here");
@@ -124,7 +127,8 @@ fn outputs_are_compared_with_gaps() {
 /// Runs a line as a reader of the manual would; what it says on both channels.
 fn shell(line: &str, folder: &Folder) -> String {
     let path = format!("{}:{}", Path::new(PROGRAM).parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let output = Command::new("sh").args(["-c", &format!("exec 2>&1; {line}")]).current_dir(&folder.0).env("PATH", path).output().unwrap();
+    let output =
+        Command::new("sh").args(["-c", &format!("exec 2>&1; {line}")]).current_dir(&folder.0).env("PATH", path).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("panicked"), "{line}: {text}");
     text
@@ -313,12 +317,15 @@ fn options_has_stable_keys_for_programs() {
 #[test]
 fn options_of_a_module_are_told_and_a_broken_one_is_shown() {
     let folder = Folder::with_example();
-    let module: Value = serde_json::from_str(&folder.run(&["options", "--module", "kiosk", "--format", "json"]).ended(0).out()).unwrap();
+    let module: Value =
+        serde_json::from_str(&folder.run(&["options", "--module", "kiosk", "--format", "json"]).ended(0).out()).unwrap();
     let option = |name: &str| module["options"].as_array().unwrap().iter().find(|option| option["name"] == name).unwrap().clone();
     assert_eq!((&option("url")["type"], &option("url")["required"]), (&"url".into(), &true.into()));
     let idle = option("idle-reset");
     assert_eq!((&idle["default"], &idle["min"], &idle["max"]), (&"\"5m\"".into(), &"\"30s\"".into(), &"\"1h\"".into()));
-    assert!(folder.run(&["options", "--module", "kiosk", "--format", "markdown"]).ended(0).out().contains("| idle-reset | duration;"));
+    assert!(
+        folder.run(&["options", "--module", "kiosk", "--format", "markdown"]).ended(0).out().contains("| idle-reset | duration;")
+    );
     assert!(folder.run(&["options", "--module", "kioks"]).ended(2).err().contains("did you mean `kiosk`?"));
     assert!(folder.run(&["options", "--module", "../x"]).ended(2).err().contains("no module `../x`"));
     fs::write(folder.0.join("modules/kiosk.kdl"), "module kiosk { option url (url)required dok=\"Start page\" }").unwrap();

@@ -15,6 +15,8 @@ macro_rules! module {
     };
 }
 
+// One slot a line, so that it reads as a table.
+#[rustfmt::skip]
 pub(crate) const PAIRS: &[Pair] = &[
     ("site 0", "site §\nprofile p { local; file a from=\"a.tera\" }\n// file: a.tera\n{{ site }}", "one", "two"),
     ("site domain", "site s domain=§\n", "\"a.example\"", "\"b.example\""),

@@ -29,7 +29,10 @@ pub fn json_schema() -> String {
             defs.insert(key(spec, place), node(spec, place));
         }
     }
-    defs.insert("braces".into(), json!({"type": "string", "pattern": "\\{", "description": "text with {names} in it: computed before it is read"}));
+    defs.insert(
+        "braces".into(),
+        json!({"type": "string", "pattern": "\\{", "description": "text with {names} in it: computed before it is read"}),
+    );
     defs.insert("mark".into(), json!({"enum": ["default", "force"], "description": "(default) gives way, (force) wins"}));
     defs.insert("given".into(), given());
     let schema = json!({
@@ -134,7 +137,9 @@ fn entry(slot: &Slot) -> Value {
 fn kind(kind: Type) -> Value {
     let exact = match kind {
         Type::Declares(_) | Type::Refers(_) | Type::Secret => json!({"type": "string", "pattern": NAME}),
-        Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => return json!({"type": "string"}),
+        Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => {
+            return json!({"type": "string"});
+        }
         Type::Address | Type::Addresses => return json!({"type": ["string", "integer"]}),
         Type::Selector | Type::Any => return json!({}),
         Type::Int(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),
