@@ -66,6 +66,12 @@ impl Span {
         Span { end: other.end.max(self.end), ..self }
     }
 
+    /// So many bytes further on.
+    pub fn shifted(self, by: i64) -> Span {
+        let at = |at: u32| u32::try_from(i64::from(at) + by).unwrap_or(u32::MAX);
+        Span { start: at(self.start), end: at(self.end), ..self }
+    }
+
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -165,6 +171,16 @@ impl Sources {
     /// Takes note of which `use` line is behind each instance.
     pub fn adopt(&mut self, instances: Vec<Span>) {
         self.instances = instances;
+    }
+
+    /// A file says something else now; places of `use` lines behind `from` moved by so many bytes.
+    pub fn replace(&mut self, file: FileId, text: String, from: u32, by: i64) {
+        for span in self.instances.iter_mut().filter(|span| span.file.real() == file.real() && span.start >= from) {
+            *span = span.shifted(by);
+        }
+        if let Some(source) = self.list.get_mut(file.index()) {
+            *source = Source::new(std::mem::take(&mut source.name), text);
+        }
     }
 
     /// The `use` line behind a line of a module; it may itself lie in a module.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod compile;
+mod edit;
 mod fix;
 mod fmt;
 mod formats;
@@ -18,7 +19,9 @@ mod oracle;
 mod pages;
 mod program;
 mod reject;
+mod secrets;
 mod services;
+mod shell;
 mod slots;
 mod syntax;
 mod tidy;

@@ -244,7 +244,21 @@ fn a_machine_is_rehearsed_from_out_alone() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["init", "check", "build", "fmt", "verify", "lock", "why", "explain", "simulate", "serve", "lab boot"] {
+    for command in [
+        "init",
+        "check",
+        "build",
+        "fmt",
+        "verify",
+        "lock",
+        "why",
+        "explain",
+        "simulate",
+        "serve",
+        "lab boot",
+        "completion",
+        "man",
+    ] {
         let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let text = tool(PROGRAM, &args);
         assert!(text.contains("Example"), "{command}: {text}");

@@ -12,8 +12,12 @@ const TXT_BYTES_MAX: usize = 60_000;
 
 pub(super) fn names(site: &Site, diags: &mut Diags) {
     length(&site.domain, site.span, diags);
+    let domain_bytes = site.domain.as_str().len() + 1;
     for host in &site.hosts {
-        length(&site.domain.host(&host.name), host.span, diags);
+        let bytes = host.name.as_str().len();
+        if bytes > LABEL_BYTES_MAX || bytes + domain_bytes > NAME_BYTES_MAX {
+            length(&site.domain.host(&host.name), host.span, diags);
+        }
     }
     for record in &site.records {
         length(&record.name, record.span, diags);
@@ -47,21 +51,21 @@ fn length(name: &Domain, span: Span, diags: &mut Diags) {
     diags.push(Diag::new("dns/name-length", span, message).help("choose a shorter name (RFC 1035)"));
 }
 
-/// The name, its kind, and where it is declared: hosts bring an A record by themselves.
-fn host_names(site: &Site) -> BTreeMap<Domain, (Ipv4Addr, Span)> {
-    let named = site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (site.domain.host(&host.name), (at.value, host.span))));
-    named.collect()
+/// The address that a name has from a host, and where the host is declared: hosts bring an A record by themselves.
+fn brought(site: &Site, name: &Domain) -> Option<(Ipv4Addr, Span)> {
+    let host = site.host_of(name)?;
+    host.address.as_ref().map(|at| (at.value, host.span))
 }
 
 pub(super) fn sets(site: &Site, diags: &mut Diags) {
-    let hosts = host_names(site);
     let mut sets: BTreeMap<&Domain, Vec<&Record>> = BTreeMap::new();
     site.records.iter().for_each(|record| sets.entry(&record.name).or_default().push(record));
     for (name, records) in sets {
-        cname_alone(site, name, &records, hosts.get(name).map(|(_, span)| *span), diags);
+        let host = brought(site, name);
+        cname_alone(site, name, &records, host.map(|(_, span)| span), diags);
         let mut seen: BTreeMap<String, &Record> = BTreeMap::new();
         let mut first_of_kind: BTreeMap<&str, (u32, Span)> = BTreeMap::new();
-        first_of_kind.extend(hosts.get(name).map(|(_, span)| ("A", (TTL_SECS, *span))));
+        first_of_kind.extend(host.map(|(_, span)| ("A", (TTL_SECS, span))));
         for record in records {
             let (kind, key) = (record.data.kind(), data_key(&record.data));
             if let Some(first) = seen.get(&key) {
@@ -77,9 +81,9 @@ pub(super) fn sets(site: &Site, diags: &mut Diags) {
             }
             seen.insert(key, record);
         }
-        let by_host = hosts.get(name).and_then(|(address, span)| {
-            let same = seen.get(&data_key(&RecordData::A(*address)))?;
-            Some((same.span, *span))
+        let by_host = host.and_then(|(address, span)| {
+            let same = seen.get(&data_key(&RecordData::A(address)))?;
+            Some((same.span, span))
         });
         if let Some((record, host)) = by_host {
             let diag = Diag::new("dns/duplicate-record", record, "the host brings this record by itself");
@@ -127,7 +131,6 @@ pub(super) fn forwards(site: &Site, diags: &mut Diags) {
 
 /// Every alias leads to an address of ours, or out of the domain.
 pub(super) fn aliases(site: &Site, diags: &mut Diags) {
-    let hosts = host_names(site);
     let leads = |record: &&Record| !matches!(record.data, RecordData::Txt(_));
     let records: BTreeSet<&Domain> = site.records.iter().filter(leads).map(|record| &record.name).collect();
     let cnames: BTreeMap<&Domain, (&At<Domain>, Span)> = site.records.iter().filter_map(|record| match &record.data {
@@ -136,12 +139,13 @@ pub(super) fn aliases(site: &Site, diags: &mut Diags) {
     }).collect();
     let mut looped: BTreeSet<&Domain> = BTreeSet::new();
     for (name, (to, _)) in &cnames {
-        let known = hosts.contains_key(&to.value) || records.contains(&to.value);
+        let known = brought(site, &to.value).is_some() || records.contains(&to.value);
         let found = relative(&to.value, &site.domain);
         if site.domain.contains(&to.value) && !known && !diags.is_lost(found) {
             let diag = Diag::new("dns/target-missing", to.span, format!("CNAME target `{}` has no address", to.value));
-            let names = hosts.keys().chain(records.iter().copied()).map(|name| relative(name, &site.domain));
-            let declared = site.hosts.iter().any(|host| host.name.as_str() == found);
+            let hosts = site.hosts.iter().filter(|host| host.address.is_some()).map(|host| host.name.as_str());
+            let names = hosts.chain(records.iter().map(|name| relative(name, &site.domain)));
+            let declared = site.host(found).is_some();
             diags.push(match diags.nearest(found, names) {
                 _ if declared => diag.help(format!("give host `{found}` an address")),
                 Some(near) => diag.help(format!("did you mean `{near}`?")),
@@ -179,7 +183,15 @@ fn cname_loop<'a>(start: &'a Domain, cnames: &BTreeMap<&'a Domain, (&'a At<Domai
 
 /// Addresses of hosts to which an A record of another name points.
 pub(super) fn reverse(site: &Site, diags: &mut Diags) {
-    let hosts: BTreeMap<Ipv4Addr, _> = site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (at.value, host))).collect();
+    let pointed: BTreeSet<Ipv4Addr> = site.records.iter().filter_map(|record| match record.data {
+        RecordData::A(address) => Some(address),
+        RecordData::Cname(_) | RecordData::Txt(_) => None,
+    }).collect();
+    if pointed.is_empty() {
+        return;
+    }
+    let with_address = site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (at.value, host)));
+    let hosts: BTreeMap<Ipv4Addr, _> = with_address.filter(|(address, _)| pointed.contains(address)).collect();
     for record in &site.records {
         let RecordData::A(address) = &record.data else { continue };
         let Some(host) = hosts.get(address).filter(|host| site.domain.host(&host.name) != record.name) else { continue };

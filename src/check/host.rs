@@ -6,18 +6,14 @@ use crate::diag::{Diag, Diags};
 use crate::model::{At, Host, LOCAL, Site};
 use crate::source::Span;
 
-/// Says `found` for each later thing with a key that an earlier one had.
-fn duplicates<'a, K: Ord, T>(things: impl Iterator<Item = (K, Span, T)> + 'a, mut found: impl FnMut(&K, &(Span, T), &(Span, T))) {
-    let mut seen: BTreeMap<K, (Span, T)> = BTreeMap::new();
-    for (key, span, thing) in things {
-        match seen.get(&key) {
-            Some(first) => {
-                let second = (span, thing);
-                let (first, second) = if first.0 <= second.0 { (first, &second) } else { (&second, first) };
-                found(&key, first, second);
-            }
-            None => drop(seen.insert(key, (span, thing))),
-        }
+/// Says `found` for each later thing with a key that an earlier one had. Sorting is several times as quick
+/// as a map of all keys.
+fn duplicates<K: Ord, T>(things: impl Iterator<Item = (K, Span, T)>, mut found: impl FnMut(&K, &(Span, T), &(Span, T))) {
+    let mut all: Vec<(K, (Span, T))> = things.map(|(key, span, thing)| (key, (span, thing))).collect();
+    all.sort_by(|a, b| (&a.0, a.1.0).cmp(&(&b.0, b.1.0)));
+    for run in all.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+        let Some(((key, first), others)) = run.split_first() else { continue };
+        others.iter().for_each(|(_, again)| found(key, first, again));
     }
 }
 

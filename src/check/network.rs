@@ -51,8 +51,9 @@ fn usable(network: &Network) -> String {
 }
 
 pub(super) fn gateway(site: &Site, diags: &mut Diags) {
-    let hosts: BTreeMap<Ipv4Addr, (&Host, &At<Ipv4Addr>)> =
-        site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (at.value, (host, at)))).collect();
+    let gateways: BTreeSet<Ipv4Addr> = site.networks.iter().filter_map(|network| network.gateway.as_ref()).map(|at| at.value).collect();
+    let with_address = site.hosts.iter().filter_map(|host| host.address.as_ref().map(|at| (at.value, (host, at))));
+    let hosts: BTreeMap<Ipv4Addr, (&Host, &At<Ipv4Addr>)> = with_address.filter(|(address, _)| gateways.contains(address)).collect();
     for network in &site.networks {
         let Some(gateway) = &network.gateway else { continue };
         if !network.subnet.contains(gateway.value) {
@@ -102,6 +103,7 @@ pub(super) fn pool_size(site: &Site, diags: &mut Diags) {
     let mut taken: BTreeMap<usize, BTreeSet<Ipv4Addr>> = BTreeMap::new();
     for (host, index) in site.hosts.iter().filter_map(|host| Some((host, host.network?))) {
         match &host.address {
+            Some(_) if site.networks.get(index).is_none_or(|network| network.pools.is_empty()) => {}
             Some(at) => drop(taken.entry(index).or_default().insert(at.value)),
             None if !host.macs.is_empty() => *needed.entry(index).or_default() += 1,
             None => {}

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::site::{ReportArgs, SiteArgs, load, show};
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, watch};
 use crate::Compiled;
 use crate::diag::Diag;
-use crate::out::Manifest;
+use crate::out::{Manifest, Tree};
 use crate::out::table::{ASSETS, AssetRow};
 use crate::store;
 use crate::terminal::print;
@@ -15,7 +15,7 @@ use crate::terminal::say;
 /// Compile a site into out/
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  pxelator build\n  pxelator build --check    # in CI: is out/ what the site says?\n  pxelator build --assets   # also hash the files on this machine"
+    after_help = "Examples:\n  pxelator build\n  pxelator build --check    # in CI: is out/ what the site says?\n  pxelator build --watch    # findings as you save\n  pxelator build --assets   # also hash the files on this machine"
 )]
 pub(super) struct Args {
     #[command(flatten)]
@@ -31,25 +31,36 @@ pub(super) struct Args {
     /// Hold the files in the assets folder against assets.lock
     #[arg(long)]
     assets: bool,
+    /// Stay, and build again whenever a file of the site changes; Ctrl-C ends it
+    #[arg(long, conflicts_with_all = ["check", "assets"])]
+    watch: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    if args.watch {
+        return watch::watch(&args.site, &args.report, &args.out);
+    }
     let mut compiled = load(&args.site)?;
     if args.assets {
         check_assets(&mut compiled);
     }
     let good = show(&mut compiled, &args.site, &args.report);
     let Some(tree) = compiled.tree.filter(|_| good) else { return Ok(Outcome::Errors) };
-    let manifest = Manifest::of(&tree);
-    let short = manifest.generation.get(..12).unwrap_or_default();
-    let (files, shown) = (manifest.files.len(), args.out.display());
     if args.check {
-        return Ok(check_out(&args.out, &manifest));
+        return Ok(check_out(&args.out, &Manifest::of(&tree)));
     }
-    let changed = store::out::write(&args.out, &tree, &manifest)?;
-    let what = if changed { "written" } else { "unchanged" };
-    say(&format!("generation {short}: {files} files {what} in {shown}"));
+    write(&args.out, &tree)?;
     Ok(Outcome::Good)
+}
+
+/// Writes the tree, and says so.
+pub(super) fn write(out: &Path, tree: &Tree) -> Result<(), Failure> {
+    let manifest = Manifest::of(tree);
+    let short = manifest.generation.get(..12).unwrap_or_default();
+    let changed = store::out::write(out, tree, &manifest)?;
+    let what = if changed { "written" } else { "unchanged" };
+    say(&format!("generation {short}: {} files {what} in {}", manifest.files.len(), out.display()));
+    Ok(())
 }
 
 fn check_out(out: &Path, manifest: &Manifest) -> Outcome {

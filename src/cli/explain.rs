@@ -1,5 +1,9 @@
 //! `explain`: the page of a code.
 
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+
 use super::{Failure, Outcome};
 use crate::diag::codes::CODES;
 use crate::diag::{explain, nearest};
@@ -10,7 +14,24 @@ use crate::terminal::print;
 #[command(after_help = "Example: pxelator explain host/duplicate-mac")]
 pub(super) struct Args {
     /// The code, as a finding shows it; without one, all codes are listed
+    #[arg(value_parser = AnyCode, hide_possible_values = true)]
     code: Option<String>,
+}
+
+/// Any word is taken, for our own answer suggests a code; the shell completes those that exist.
+#[derive(Clone)]
+struct AnyCode;
+
+impl TypedValueParser for AnyCode {
+    type Value = String;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&clap::Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(CODES.iter().map(|code| PossibleValue::new(code.name))))
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {

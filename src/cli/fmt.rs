@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::report::{self, Findings, Format};
 use super::{Failure, Outcome};
 use crate::diag::Diags;
-use crate::model::Lock;
 use crate::source::{FILE_BYTES_MAX, FileId, Inputs, Sources};
 use crate::terminal::{print, say};
 use crate::{store, syntax};
@@ -62,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 /// The files of a site. All lie below its folder, for `store` refuses others.
 fn site_files(site: &Path) -> Result<Vec<File>, Failure> {
     let (inputs, _) = store::read_site(site)?;
-    let kdl = inputs.into_iter().filter(|(name, _)| name != Lock::FILE);
+    let kdl = inputs.into_iter().filter(|(name, _)| name.ends_with(".kdl"));
     Ok(kdl.map(|(name, bytes)| File { path: name.into(), bytes }).collect())
 }
 

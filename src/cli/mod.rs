@@ -4,25 +4,28 @@
 
 mod build;
 mod check;
+mod completion;
 mod explain;
 mod fix;
-mod inspect;
 mod fmt;
+mod inspect;
 mod init;
 mod lab;
 mod lock;
+mod man;
 mod options;
 mod report;
 mod serve;
 mod simulate;
 mod site;
 mod verify;
+mod watch;
 mod why;
 
 use std::process::ExitCode;
 
 use crate::terminal::say;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A boot server described in one file: compiled, reviewed as a diff, proved by booting it.
 #[derive(Parser)]
@@ -47,6 +50,8 @@ enum Command {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
+    Completion(completion::Args),
+    Man(man::Args),
 }
 
 /// What a command comes to.
@@ -58,6 +63,11 @@ enum Outcome {
 
 /// What kept a command from its work; shown once, with its causes.
 type Failure = Box<dyn std::error::Error>;
+
+/// The whole command line, for what is made of it: completions and man pages.
+fn command_line() -> clap::Command {
+    Args::command()
+}
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
@@ -76,6 +86,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Completion(args) => completion::run(args),
+        Command::Man(args) => man::run(args),
     };
     match result {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -170,6 +170,17 @@ impl Diags {
         self.lost.contains(name)
     }
 
+    /// The same of a text that begins so many bytes further on.
+    pub fn shifted(mut self, by: i64) -> Diags {
+        self.list.iter_mut().flat_map(|diag| &mut diag.labels).for_each(|label| label.span = label.span.shifted(by));
+        self
+    }
+
+    /// The names of what was left out.
+    pub fn lost_names(&self) -> impl Iterator<Item = &str> {
+        self.lost.iter().map(String::as_str)
+    }
+
     /// Is something lost of which nobody knows the name?
     pub fn has_lost_unknown(&self) -> bool {
         self.lost_unknown

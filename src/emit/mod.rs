@@ -9,6 +9,7 @@
 mod boot;
 mod dhcp;
 mod dns;
+mod texts;
 
 use crate::check::Checked;
 use crate::diag::Diags;
@@ -19,15 +20,26 @@ pub struct Emitter {
     pub name: &'static str,
     pub about: &'static str,
     pub prefix: &'static str,
+    /// Can it still find errors, for it reads more than the site's own lines?
+    may_refuse: bool,
     emit: fn(&Checked, &mut Wing<'_>, &mut Diags),
 }
 
 /// All emitters; they do not know each other, so the order is that of a machine's boot.
 pub const EMITTERS: &[Emitter] = &[
-    Emitter { name: "dhcp", about: "networks, pools and reservations", prefix: "dhcp/", emit: dhcp::emit },
-    Emitter { name: "boot", about: "menus for each loader, and who gets which", prefix: "boot/", emit: boot::emit },
-    Emitter { name: "dns", about: "zones, forward and reverse, and forwarders", prefix: "dns/", emit: dns::emit },
+    Emitter { name: "dhcp", about: "networks, pools and reservations", prefix: "dhcp/", may_refuse: false, emit: dhcp::emit },
+    Emitter { name: "boot", about: "menus for each loader, and who gets which", prefix: "boot/", may_refuse: false, emit: boot::emit },
+    Emitter { name: "dns", about: "zones, forward and reverse, and forwarders", prefix: "dns/", may_refuse: false, emit: dns::emit },
+    Emitter { name: "texts", about: "texts that machines fetch", prefix: "boot/files/", may_refuse: true, emit: texts::emit },
 ];
+
+/// What emitters would refuse; nothing is made that is not needed for it.
+pub fn refusals(checked: &Checked, diags: &mut Diags) {
+    let mut tree = Tree::default();
+    for emitter in EMITTERS.iter().filter(|emitter| emitter.may_refuse) {
+        (emitter.emit)(checked, &mut tree.wing(emitter.name, emitter.prefix), diags);
+    }
+}
 
 /// Everything, or nothing where an emitter finds an error.
 pub fn emit(checked: &Checked, diags: &mut Diags) -> Option<Tree> {

@@ -9,6 +9,7 @@ mod address;
 mod lock;
 pub mod lower;
 mod name;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -60,6 +61,11 @@ pub struct Site {
     pub timezone: Option<At<String>>,
     /// What its hosts start where nothing nearer says so.
     pub profile: Option<At<String>>,
+    /// What the site hands down to all hosts.
+    pub lease_secs: Option<u64>,
+    pub tags: Vec<String>,
+    /// The blocks in which hosts stand, and what they hand down.
+    pub contexts: Vec<lower::Context>,
     /// By name.
     pub secrets: Vec<Secret>,
     /// What the site and its modules claim about themselves.
@@ -75,6 +81,18 @@ pub struct Site {
 impl Site {
     pub fn profile(&self, name: &str) -> Option<&Profile> {
         self.profiles.binary_search_by(|profile| profile.name.as_str().cmp(name)).ok().and_then(|at| self.profiles.get(at))
+    }
+
+    /// The host of this name; the first line of it where there are several.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        let at = self.hosts.partition_point(|host| host.name.as_str() < name);
+        self.hosts.get(at).filter(|host| host.name.as_str() == name)
+    }
+
+    /// The host whose complete name this is.
+    pub fn host_of(&self, domain: &Domain) -> Option<&Host> {
+        let name = domain.as_str().strip_suffix(self.domain.as_str())?.strip_suffix('.')?;
+        self.host(name)
     }
 
     /// Everything that names a profile for machines to start: hosts, networks, pools, the site.
@@ -141,6 +159,8 @@ pub struct Host {
     pub tags: Vec<String>,
     /// The groups around it, the outermost first.
     pub groups: Rc<[String]>,
+    /// Which of [`Site::contexts`] it stands in.
+    pub context: usize,
     pub span: Span,
 }
 

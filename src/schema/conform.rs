@@ -112,7 +112,7 @@ pub fn entries(node: &mut Node<'_>, spec: &NodeSpec, diags: &mut Diags) -> bool 
             }
         };
         let Some(slot) = slot else {
-            if spec.name == "secret" {
+            if matches!(spec.name, "secret" | "use") {
                 diags.redact(entry.value_span); // perhaps the secret itself
             }
             diags.push(leftover(entry, spec, diags));

@@ -210,37 +210,54 @@ enum Target {
     Text(String),
 }
 
-/// The literal `import`, `use` and `from=` of a text, those in a module's `config` too.
+/// The literal `import`, `use` and `file` nodes of a text, wherever they stand.
+///
+/// Only these nodes are parsed: a file of a large site is nearly all hosts, and the compiler reads it
+/// anyway. One that is commented out may be found too; the compiler does not look at what it names.
 fn wanted(name: &str, bytes: &[u8]) -> Vec<Target> {
     let Ok(text) = std::str::from_utf8(bytes) else { return Vec::new() };
-    // Most files of a large site are hosts: they need no second reading.
-    if !["import", "use", "from"].iter().any(|word| text.contains(word)) {
-        return Vec::new();
-    }
     let mut found = Vec::new();
-    collect(&parse(text, FileId::new(0), &mut Diags::default()), name, &mut found);
+    for word in ["import", "use", "file"] {
+        for (at, _) in text.match_indices(word).filter(|(at, _)| is_node_start(text, *at)) {
+            let nodes = parse(logical_line(text, at), FileId::new(0), &mut Diags::default());
+            found.extend(nodes.first().filter(|node| node.name.text == word).and_then(|node| target(node, name)));
+        }
+    }
     found
+}
+
+/// Does nothing but white space stand between here and the end of what came before?
+fn is_node_start(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t']);
+    before.is_empty() || before.ends_with(['\n', '\r', ';', '{'])
+}
+
+/// From here to the end of the line, and of those that a `\` joins to it.
+fn logical_line(text: &str, at: usize) -> &str {
+    let rest = text.get(at..).unwrap_or_default();
+    let mut end = 0;
+    for line in rest.split_inclusive('\n') {
+        end += line.len();
+        if !line.contains('\\') {
+            break;
+        }
+    }
+    rest.get(..end).unwrap_or_default()
+}
+
+fn target(node: &Node<'_>, file: &str) -> Option<Target> {
+    match &*node.name.text {
+        "import" => node.title().map(|title| Target::Import(title.to_owned())),
+        "use" => node.title().map(|title| Target::Module(title.to_owned())),
+        _ => {
+            let from = node.prop("from").and_then(|entry| entry.text())?;
+            import_path(&format!("{}{from}", module_folder(file).unwrap_or_default())).map(Target::Text)
+        }
+    }
 }
 
 /// A module's own folder, before which its `from=` is put.
 fn module_folder(file: &str) -> Option<String> {
     let name = file.strip_prefix("modules/")?;
     name.strip_suffix("/module.kdl").or(name.strip_suffix(".kdl")).map(|name| format!("modules/{name}/"))
-}
-
-/// Nodes nest no deeper than `syntax::DEPTH_MAX`.
-fn collect(nodes: &[Node<'_>], file: &str, found: &mut Vec<Target>) {
-    for node in nodes {
-        match &*node.name.text {
-            "import" => found.extend(node.title().map(|title| Target::Import(title.to_owned()))),
-            "use" => found.extend(node.title().map(|title| Target::Module(title.to_owned()))),
-            "file" => {
-                let from = node.prop("from").and_then(|entry| entry.text());
-                let path = from.map(|from| format!("{}{from}", module_folder(file).unwrap_or_default()));
-                found.extend(path.and_then(|path| import_path(&path)).map(Target::Text));
-            }
-            "network" | "group" => {}
-            _ => collect(&node.children, file, found),
-        }
-    }
 }

@@ -27,6 +27,20 @@ impl<'s> Node<'s> {
         self.children.iter().filter(move |child| child.name.text == name)
     }
 
+    /// Moves its places by so many bytes, those of its children too.
+    pub fn shift(&mut self, by: i64) {
+        let of_word = |word: &mut Word<'s>| word.span = word.span.shifted(by);
+        self.span = self.span.shifted(by);
+        of_word(&mut self.name);
+        self.note.as_mut().into_iter().for_each(of_word);
+        for entry in &mut self.entries {
+            entry.span = entry.span.shifted(by);
+            entry.value_span = entry.value_span.shifted(by);
+            entry.name.as_deref_mut().into_iter().chain(entry.note.as_mut()).for_each(of_word);
+        }
+        self.children.iter_mut().for_each(|child| child.shift(by));
+    }
+
     /// The first argument as text: the name of whatever the node declares.
     pub fn title(&self) -> Option<&str> {
         self.arg(0).and_then(Entry::text)

@@ -3,7 +3,7 @@
 //!
 //! # Description
 //! `boot/menus/NAME.LOADER` is one file for each distinct menu: changing a profile changes one file and
-//! not a thousand. `boot/files/PROFILE/NAME` are the texts of a profile. `boot/hosts.jsonl` maps MACs to menus; `boot/loaders.jsonl` and `boot/assets.jsonl`
+//! not a thousand. `boot/hosts.jsonl` maps MACs to menus; `boot/loaders.jsonl` and `boot/assets.jsonl`
 //! say which pinned files are served.
 //!
 //! # Syntax
@@ -20,7 +20,6 @@
 mod grub;
 mod ipxe;
 mod pxelinux;
-mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +58,7 @@ enum Action {
     Linux { kernel: String, initrds: Vec<String>, cmdline: String },
 }
 
-pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, diags: &mut Diags) {
+pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let site = checked.site();
     for menu in menus(site) {
         wing.write(format!("{MENUS}{}.pxelinux", menu.name), pxelinux::menu(&menu));
@@ -83,7 +82,6 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, diags: &mut Diags) {
         }
     }
     wing.write(HOSTS.into(), hosts);
-    texts::emit(site, wing, diags);
     loaders_and_assets(site, wing);
 }
 

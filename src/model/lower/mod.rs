@@ -9,9 +9,12 @@ mod network;
 
 use std::net::Ipv4Addr;
 
+pub use network::{Context, more_hosts};
+
 use super::{At, Domain, Lock, Site, Subnet};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
+use crate::schema::duration_secs;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::{Entry, Node, Value};
 
@@ -38,13 +41,15 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         records: Vec::new(),
         timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
         profile: node.and_then(|node| node.prop("profile")).and_then(located),
+        lease_secs: node.and_then(|node| node.prop("lease")).and_then(Entry::text).and_then(duration_secs),
+        tags: names(node.and_then(|node| node.prop("tags"))).map(str::to_owned).collect(),
+        contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
         claims: config.claims.iter().filter_map(claims::claim).collect(),
         references: config.references.clone(),
         templates: config.templates.clone(),
     };
     network::hosts(config, &mut site, diags);
-    site.hosts.sort_by(|a, b| (&a.name, a.span).cmp(&(&b.name, b.span)));
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);
         site.records = dns::records(dns, &site.domain, diags);

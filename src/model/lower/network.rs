@@ -1,5 +1,6 @@
 //! Networks, pools, groups and hosts.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{address, dotted, located, names};
@@ -7,11 +8,14 @@ use crate::diag::{Diag, Diags};
 use crate::eval::Config;
 use crate::model::{At, Host, HostName, LEASE_SECS, Mac, Network, Pool, Site, Subnet, SubnetError};
 use crate::schema::duration_secs;
+use crate::source::Span;
 use crate::syntax::{Entry, Node};
 
-/// What networks and groups hand down to their hosts.
-#[derive(Clone, Default)]
-struct Inherited {
+/// A block in which hosts stand: what its network and groups hand down.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The kind of node around the hosts; `""` is the file itself.
+    pub parent: &'static str,
     /// The enclosing network: its place in the site, its range and its name.
     network: Option<(usize, Subnet, Rc<str>)>,
     /// Of the innermost group that says so.
@@ -22,43 +26,60 @@ struct Inherited {
     groups: Rc<[String]>,
 }
 
+impl Context {
+    /// The places that it remembers.
+    pub(in crate::model) fn spans(&mut self) -> impl Iterator<Item = &mut Span> {
+        self.profile.iter_mut().map(|profile| &mut profile.span)
+    }
+}
+
 /// A host, and what it and its groups say; what lies further out is added when its network is known.
 struct Draft {
     host: Host,
     lease_secs: Option<u64>,
 }
 
-/// All networks by name, and all hosts.
+/// All networks by name, and all hosts by name and place.
 pub(super) fn hosts(config: &Config<'_>, site: &mut Site, diags: &mut Diags) {
-    let site_line = config.site.as_ref();
-    let lease_secs = site_line.and_then(|node| duration(node.prop("lease")));
-    let mut drafts = networks(&config.networks, lease_secs, site, diags);
+    let mut drafts = networks(&config.networks, site, diags);
     let from = drafts.len();
-    members(&config.strays, &Inherited::default(), &mut drafts, diags);
+    members(&config.strays, Context::default(), site, &mut drafts, diags);
     find_homes(drafts.split_at_mut(from).1, site, diags);
-    let tags: Vec<String> = names(site_line.and_then(|node| node.prop("tags"))).map(str::to_owned).collect();
-    site.hosts = drafts.into_iter().map(|draft| settle(draft, site, lease_secs, &tags)).collect();
+    site.hosts = drafts.into_iter().map(|draft| settle(draft, site)).collect();
+    site.hosts.sort_by(|a, b| (&a.name, a.span).cmp(&(&b.name, b.span)));
+}
+
+/// Hosts that an edit adds to a block of the site.
+pub fn more_hosts(nodes: &[Node<'_>], context: usize, site: &Site, diags: &mut Diags) -> Vec<Host> {
+    let Some(block) = site.contexts.get(context) else { return Vec::new() };
+    let mut drafts: Vec<Draft> = nodes.iter().filter_map(|node| host(node, block, context, diags)).collect();
+    if block.network.is_none() {
+        find_homes(&mut drafts, site, diags);
+    }
+    drafts.into_iter().map(|draft| settle(draft, site)).collect()
 }
 
 /// The cascade: host > group > network > profile > site. Tags append, those of the site first.
-fn settle(draft: Draft, site: &Site, site_lease: Option<u64>, site_tags: &[String]) -> Host {
+fn settle(draft: Draft, site: &Site) -> Host {
     let mut host = draft.host;
     let network = host.network.and_then(|index| site.networks.get(index));
     host.profile = host.profile.or_else(|| network?.profile.clone()).or_else(|| site.profile.clone());
     let profile = host.profile.as_ref().and_then(|profile| site.profile(&profile.value));
     let lease_secs = draft.lease_secs.or(network.and_then(|network| network.own_lease_secs));
-    host.lease_secs = lease_secs.or(profile.and_then(|profile| profile.lease_secs)).or(site_lease).unwrap_or(LEASE_SECS);
-    let outer = [Some(site_tags), profile.map(|profile| profile.tags.as_slice()), network.map(|network| network.tags.as_slice())];
+    host.lease_secs = lease_secs.or(profile.and_then(|profile| profile.lease_secs)).or(site.lease_secs).unwrap_or(LEASE_SECS);
+    let outer = [Some(&site.tags), profile.map(|profile| &profile.tags), network.map(|network| &network.tags)];
     if outer.iter().flatten().any(|tags| !tags.is_empty()) {
         let own = std::mem::take(&mut host.tags);
         host.tags = outer.into_iter().flatten().flatten().cloned().chain(own).collect();
     }
-    let mut seen = std::collections::BTreeSet::new();
-    host.tags.retain(|tag| seen.insert(tag.clone()));
+    if host.tags.len() > 1 {
+        let mut seen = BTreeSet::new();
+        host.tags.retain(|tag| seen.insert(tag.clone()));
+    }
     host
 }
 
-fn networks(nodes: &[Node<'_>], site_lease: Option<u64>, site: &mut Site, diags: &mut Diags) -> Vec<Draft> {
+fn networks(nodes: &[Node<'_>], site: &mut Site, diags: &mut Diags) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let mut sorted: Vec<&Node<'_>> = nodes.iter().collect();
     sorted.sort_by_key(|node| node.title().unwrap_or_default().to_owned());
@@ -70,14 +91,14 @@ fn networks(nodes: &[Node<'_>], site_lease: Option<u64>, site: &mut Site, diags:
             continue;
         }
         last = Some(node);
-        let Some(network) = network(node, site_lease, diags) else {
+        let Some(network) = network(node, site.lease_secs, diags) else {
             diags.lose("network");
             lose_members(&node.children, diags);
             continue;
         };
         let place = (site.networks.len(), network.subnet, Rc::from(network.name.as_str()));
         site.networks.push(network);
-        members(&node.children, &Inherited { network: Some(place), ..Inherited::default() }, &mut drafts, diags);
+members(&node.children, Context { parent: "network", network: Some(place), ..Context::default() }, site, &mut drafts, diags);
     }
     drafts
 }
@@ -175,17 +196,19 @@ fn pool(node: &Node<'_>, subnet: Subnet, network: &str, lease_secs: u64, diags: 
     })
 }
 
-fn members(nodes: &[Node<'_>], inherited: &Inherited, drafts: &mut Vec<Draft>, diags: &mut Diags) {
+fn members(nodes: &[Node<'_>], context: Context, site: &mut Site, drafts: &mut Vec<Draft>, diags: &mut Diags) {
+    let number = site.contexts.len();
+    site.contexts.push(context.clone());
     for node in nodes {
         match &*node.name.text {
-            "host" => drafts.extend(host(node, inherited, diags)),
+            "host" => drafts.extend(host(node, &context, number, diags)),
             "group" => {
-                let mut inner = inherited.clone();
+                let mut inner = Context { parent: "group", ..context.clone() };
                 inner.tags.extend(names(node.prop("tags")).map(str::to_owned));
                 inner.profile = node.prop("profile").and_then(located).or(inner.profile);
                 inner.lease_secs = duration(node.prop("lease")).or(inner.lease_secs);
-                inner.groups = inherited.groups.iter().cloned().chain(node.title().map(str::to_owned)).collect();
-                members(&node.children, &inner, drafts, diags);
+                inner.groups = context.groups.iter().cloned().chain(node.title().map(str::to_owned)).collect();
+                members(&node.children, inner, site, drafts, diags);
             }
             _ => {}
         }
@@ -201,16 +224,16 @@ fn lose_members(nodes: &[Node<'_>], diags: &mut Diags) {
 }
 
 /// A host, or nothing where any part of it is wrong; its name is then lost, and not missed.
-fn host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Draft> {
+fn host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diags) -> Option<Draft> {
     let before = diags.errors();
-    let host = whole_host(node, inherited, diags).filter(|_| diags.errors() == before);
+    let host = whole_host(node, block, context, diags).filter(|_| diags.errors() == before);
     if host.is_none() {
         node.title().into_iter().for_each(|title| diags.lose(title));
     }
     host
 }
 
-fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Option<Draft> {
+fn whole_host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diags) -> Option<Draft> {
     let title = node.arg(0)?;
     let name = HostName::parse(title.text()?);
     if name.is_none() {
@@ -218,8 +241,8 @@ fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Opti
         diags.push(Diag::new("host/bad-name", title.value_span, message).help("write one label, without dots and underscores"));
     }
     let (mut macs, mut home) = (Vec::new(), None);
-    let subnet = inherited.network.as_ref().map(|(_, subnet, _)| *subnet);
-    let network = inherited.network.as_ref().map_or("", |(_, _, name)| &**name);
+    let subnet = block.network.as_ref().map(|(_, subnet, _)| *subnet);
+    let network = block.network.as_ref().map_or("", |(_, _, name)| &**name);
     if node.args().count() == 1 {
         let diag = Diag::new("schema/missing", node.span, "`host` needs an address, a MAC, or both");
         diags.push(diag.help("write it like this: host pc-07 27 \"a0:36:9f:00:00:1b\""));
@@ -239,14 +262,15 @@ fn whole_host(node: &Node<'_>, inherited: &Inherited, diags: &mut Diags) -> Opti
         name: name?,
         macs,
         address: home,
-        network: inherited.network.as_ref().map(|(index, _, _)| *index),
-        profile: node.prop("profile").and_then(located).or_else(|| inherited.profile.clone()),
+        network: block.network.as_ref().map(|(index, _, _)| *index),
+        profile: node.prop("profile").and_then(located).or_else(|| block.profile.clone()),
         lease_secs: LEASE_SECS,
-        tags: inherited.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
-        groups: inherited.groups.clone(),
+        tags: block.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
+        groups: block.groups.clone(),
+        context,
         span: node.span,
     };
-    Some(Draft { host, lease_secs: duration(node.prop("lease")).or(inherited.lease_secs) })
+    Some(Draft { host, lease_secs: duration(node.prop("lease")).or(block.lease_secs) })
 }
 
 fn mac(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<Mac>> {

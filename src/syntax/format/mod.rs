@@ -16,6 +16,8 @@ mod align;
 mod lines;
 mod pieces;
 
+use std::borrow::Cow;
+
 use pieces::{Kind, pieces};
 
 use super::{Entry, Node, Word, parse};
@@ -32,27 +34,33 @@ pub fn format(text: &str) -> Option<String> {
 
 /// Same words, same comments, same tree.
 fn same(before: &str, after: &str) -> bool {
-    let told = |text: &str| words(text).collect::<Vec<_>>();
     let (mut diags, mut again) = (Diags::default(), Diags::default());
     let (old, new) = (parse(before, FileId::new(0), &mut diags), parse(after, FileId::new(0), &mut again));
-    told(before) == told(after) && same_nodes(&old, &new) && again.total() == diags.total()
+    words(before) == words(after) && same_nodes(&old, &new) && again.total() == diags.total()
 }
 
 /// All that is no white space, in its order: also what a slashdash hides.
-fn words(text: &str) -> impl Iterator<Item = String> {
-    let flat = |piece: pieces::Piece<'_>| match piece.kind {
-        Kind::Newline | Kind::Semicolon => Vec::new(),
-        // The comments behind the `\`.
-        Kind::Wrap => pieces::comments(piece.text.trim_start_matches('\\')),
-        Kind::Block | Kind::Line => vec![bare_comment(piece.text)],
-        Kind::Word | Kind::Glue | Kind::Paren | Kind::Open | Kind::Close | Kind::Slashdash => vec![piece.text.to_owned()],
-    };
-    pieces(text).into_iter().flat_map(flat).collect::<Vec<_>>().into_iter()
+fn words(text: &str) -> Vec<Cow<'_, str>> {
+    let mut words = Vec::new();
+    for piece in pieces(text) {
+        match piece.kind {
+            Kind::Newline | Kind::Semicolon => {}
+            // The comments behind the `\`.
+            Kind::Wrap => words.extend(pieces::comments(piece.text.trim_start_matches('\\'))),
+            Kind::Block | Kind::Line => words.push(bare_comment(piece.text)),
+            Kind::Word | Kind::Glue | Kind::Paren | Kind::Open | Kind::Close | Kind::Slashdash => words.push(piece.text.into()),
+        }
+    }
+    words
 }
 
 /// A comment without the white space that ends its lines.
-fn bare_comment(text: &str) -> String {
-    text.split('\n').map(|line| line.trim_end_matches(|c| super::cursor::is_space(c) || c == '\r')).collect::<Vec<_>>().join("\n")
+fn bare_comment(text: &str) -> Cow<'_, str> {
+    let bare = |line: &'_ str| line.trim_end_matches(|c| super::cursor::is_space(c) || c == '\r').len();
+    if !text.contains('\n') {
+        return text.get(..bare(text)).unwrap_or_default().into();
+    }
+    text.split('\n').map(|line| line.get(..bare(line)).unwrap_or_default()).collect::<Vec<_>>().join("\n").into()
 }
 
 fn same_nodes(old: &[Node<'_>], new: &[Node<'_>]) -> bool {

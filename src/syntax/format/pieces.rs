@@ -2,6 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever is no white space and no brace is a word here")]
 
+use std::borrow::Cow;
+
 use super::super::cursor::{Cursor, Token, is_newline, is_space};
 use crate::diag::Diags;
 use crate::source::FileId;
@@ -125,7 +127,7 @@ fn block_length(text: &str) -> usize {
 }
 
 /// The comments in a run of white space.
-pub(super) fn comments(text: &str) -> Vec<String> {
+pub(super) fn comments(text: &str) -> Vec<Cow<'_, str>> {
     let mut all = Vec::new();
     split(text, &mut all);
     all.iter().map(|piece| super::bare_comment(piece.text)).collect()

@@ -1,14 +1,27 @@
-//! `boot/files/PROFILE/NAME`: texts that machines fetch, copied or made from a template.
+//! # Name
+//! `texts`: what machines fetch while they start, such as an installer's answers.
 //!
+//! # Description
+//! `boot/files/PROFILE/NAME` is a copy of a source file, or made from it where it ends in `.tera`.
 //! Templates are tera's, and total: they see options and names of the site, and may use `{{ name }}`,
 //! `{% if %}`, `{% for x in list %}` and a few filters. Whatever could run for long or grow without
 //! bound is refused before it is rendered.
+//!
+//! # Syntax
+//! Reads `file` within `profile`, and the texts that it names.
+//!
+//! # Example
+//! ```kdl
+//! site lab
+//! profile disk { local }
+//! ```
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
 
+use crate::check::Checked;
 use crate::diag::{Diag, Diags};
 use crate::eval::TemplateScope;
 use crate::model::{Profile, Site, TextFile};
@@ -34,7 +47,8 @@ const ALL_BYTES_MAX: usize = 64 << 20;
 /// The first name of a template's own: what every template sees.
 const OWN: [&str; 3] = ["profile", "site", "domain"];
 
-pub(super) fn emit(site: &Site, wing: &mut Wing<'_>, diags: &mut Diags) {
+pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, diags: &mut Diags) {
+    let site = checked.site();
     let nothing = TemplateScope::default();
     let mut left = ALL_BYTES_MAX;
     for profile in &site.profiles {
