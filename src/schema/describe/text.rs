@@ -65,9 +65,9 @@ fn slot(spec: &NodeSpec, slot: &Slot) -> String {
 /// A type of options.
 pub fn type_text(kind: &OptionType) -> String {
     let notes = type_notes(kind);
-    let notes = if notes.is_empty() { String::new() } else { format!("  {notes}\n") };
+    let notes = if notes.is_empty() { String::new() } else { format!("  {notes}.\n") };
     format!(
-        "{}, a type of options\n  A value is {}.\n{notes}\n  Declared\n      {}\n  Set\n      {}\n",
+        "{}, a type of options\n  Wants {}.\n{notes}\n  Declared\n      {}\n  Set\n      {}\n",
         kind.name,
         kind.wants,
         declaration(kind),
