@@ -32,6 +32,8 @@ use crate::source::{FileId, Span};
 /// What templates may do besides `{{ name }}`.
 const TAGS: &[&str] = &["if", "elif", "else", "endif", "for", "endfor", "raw", "endraw"];
 const FILTERS: &[&str] = &["upper", "lower", "trim", "default", "join", "length", "first", "last", "json"];
+/// How many `elif` a template may have: tera nests them.
+const ELIFS_MAX: usize = 128;
 /// How deep blocks may nest.
 const DEPTH_MAX: u32 = 16;
 /// How many brackets one expression may have.
@@ -42,8 +44,8 @@ const FILTERS_MAX: usize = 4;
 const RUNS_MAX: usize = 100_000;
 /// How large a text may become, in bytes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
-/// How much all texts of a site may become together, in bytes.
-const ALL_BYTES_MAX: usize = 64 << 20;
+/// How much all texts of a site may be together, read once for each profile, and made, in bytes.
+const ALL_BYTES_MAX: usize = 16 << 20;
 /// The first name of a template's own: what every template sees.
 const OWN: [&str; 3] = ["profile", "site", "domain"];
 
@@ -55,12 +57,14 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, diags: &mut Diags) {
         for file in &profile.texts {
             let Some((id, text)) = &file.text else { continue };
             let scope = site.templates.get(&file.span.file.instance()).unwrap_or(&nothing);
-            let Some(made) = one(site, profile, file, *id, text, scope, diags) else { continue };
-            left = left.saturating_sub(made.len());
+            left = left.saturating_sub(text.len());
+            let made = if left > 0 { one(site, profile, file, *id, text, scope, diags) } else { None };
+            left = left.saturating_sub(made.as_ref().map_or(0, String::len));
             if left == 0 {
-                let message = format!("the texts of this site become more than {} MiB", ALL_BYTES_MAX >> 20);
+                let message = format!("the texts of all profiles are more than {} MiB together", ALL_BYTES_MAX >> 20);
                 return diags.push(Diag::new("eval/limit", file.span, message).help("put large files into the assets folder"));
             }
+            let Some(made) = made else { continue };
             wing.write(format!("{TEXTS}{}/{}", profile.name, file.name.value), lines(file, *id, text, &made));
         }
     }
@@ -152,7 +156,7 @@ fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &Te
 /// and loops in loops that multiply beyond [`RUNS_MAX`]. Gives the place and the reason.
 fn guard(text: &str, scope: &TemplateScope) -> Result<(), (usize, String)> {
     let longest = scope.values.values().map(longest).max().unwrap_or(0).max(1);
-    let (mut at, mut ifs, mut depth, mut deepest, mut loops) = (0, 0_u32, 0_u32, 0, 0_usize);
+    let (mut at, mut elifs, mut ifs, mut depth, mut deepest, mut loops) = (0, 0, 0_u32, 0_u32, 0, 0_usize);
     while let Some((start, open)) = next_open(text, at) {
         let close = match open {
             "{#" => "#}",
@@ -183,6 +187,12 @@ fn guard(text: &str, scope: &TemplateScope) -> Result<(), (usize, String)> {
                     deepest = deepest.max(depth);
                 }
                 "endfor" => depth = depth.saturating_sub(1),
+                "elif" => {
+                    elifs += 1;
+                    if elifs > ELIFS_MAX {
+                        return refuse(format!("more than {ELIFS_MAX} `elif` in one template"));
+                    }
+                }
                 "if" => ifs += 1,
                 "endif" => ifs = ifs.saturating_sub(1),
                 _ => {}
@@ -203,9 +213,9 @@ fn guard(text: &str, scope: &TemplateScope) -> Result<(), (usize, String)> {
 }
 
 fn next_open(text: &str, from: usize) -> Option<(usize, &'static str)> {
-    let rest = text.get(from..)?;
-    let opens = ["{{", "{%", "{#"].into_iter().filter_map(|open| rest.find(open).map(|at| (from + at, open)));
-    opens.min()
+    let opens = ["{{", "{%", "{#"];
+    let braces = text.get(from..)?.match_indices('{').map(|(at, _)| from + at);
+    braces.filter_map(|at| Some((at, *opens.iter().find(|open| text.get(at..).is_some_and(|rest| rest.starts_with(**open)))?))).next()
 }
 
 /// Why an expression is not for us: it calls, joins texts, or has filters that we do not know.

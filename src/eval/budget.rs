@@ -7,7 +7,7 @@ use crate::source::Span;
 const FILLED_BYTES_MAX: usize = 64 << 20;
 /// How often all `repeat`s of a site may run together; nested ones multiply, also when they make nothing.
 const RUNS_MAX: usize = 1_000_000;
-/// How many nodes and arguments `repeat`, lists and modules may make together.
+/// How many nodes and arguments `repeat`, lists, modules and parents of profiles may make together.
 const MADE_MAX: usize = 400_000;
 
 /// One purse for the whole site. What is overdrawn is reported once, and nothing more is given.
@@ -47,10 +47,10 @@ impl Budget {
         })
     }
 
-    /// Nodes or arguments that nobody wrote.
+    /// Nodes or arguments that nobody wrote: of `repeat`, lists, modules, and parents of profiles.
     pub(super) fn made(&mut self, count: usize, span: Span, diags: &mut Diags) -> bool {
         take(&mut self.made, count, diags, || {
-            let message = format!("`repeat`, lists and modules make more than {} lines and values", grouped(MADE_MAX as u128));
+            let message = format!("`repeat`, lists, modules and `extends` make more than {} lines and values", grouped(MADE_MAX as u128));
             Diag::new("eval/limit", span, message).help("write the lines into a file and import it")
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::budget::Budget;
 use super::priority::{Beaten, Candidate, Decision, Priority, decide, literal};
 use crate::diag::{Diag, Diags};
 use crate::schema;
@@ -153,7 +154,7 @@ fn warn_idle_force(merged: &Merged<'_>, diags: &mut Diags) {
 }
 
 /// Lets every profile take over what its parents say; circles are refused.
-pub(super) fn inherit<'s>(profiles: BTreeMap<String, Merged<'s>>, diags: &mut Diags) -> Vec<Merged<'s>> {
+pub(super) fn inherit<'s>(profiles: BTreeMap<String, Merged<'s>>, budget: &mut Budget, diags: &mut Diags) -> Vec<Merged<'s>> {
     let mut done: BTreeMap<String, Merged<'s>> = BTreeMap::new();
     let mut broken = BTreeSet::new();
     for name in profiles.keys() {
@@ -168,7 +169,7 @@ pub(super) fn inherit<'s>(profiles: BTreeMap<String, Merged<'s>>, diags: &mut Di
             }
             let Some(own) = profiles.get(&name) else { continue };
             let parent = own.value("extends").and_then(|choice| choice.entry.text()).and_then(|parent| done.get(parent));
-            let whole = take_over(own.clone(), parent, diags);
+            let whole = take_over(own.clone(), parent, budget, diags);
             warn_idle_force(&whole, diags);
             done.insert(name, whole);
         }
@@ -215,7 +216,7 @@ fn ancestry(name: &str, profiles: &BTreeMap<String, Merged<'_>>, broken: &mut BT
 }
 
 /// What the parent says comes first; what the profile itself says wins, however quietly.
-fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, diags: &mut Diags) -> Merged<'s> {
+fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, budget: &mut Budget, diags: &mut Diags) -> Merged<'s> {
     let inherited = parent.map(|parent| parent.lists.as_slice()).unwrap_or_default();
     settle_lists(&mut own, inherited, diags);
     let Some(parent) = parent else { return own };
@@ -244,6 +245,10 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, diags: &mut D
         let message = format!("profile `{}` has more than {LIST_MAX} lines, those of its parents included", own.title());
         let span = span.or(own.span()).or(parent.span()).unwrap_or(Span::new(FileId::new(0), 0, 0));
         diags.push(Diag::new("eval/limit", span, message).help("write several words on one line"));
+        return own;
+    }
+    let span = own.span().unwrap_or(Span::new(FileId::new(0), 0, 0));
+    if !budget.made(parent.lists.len(), span, diags) {
         return own;
     }
     let mut lists: Vec<Node<'s>> = parent.lists.iter().filter(|node| !replaced(node)).cloned().collect();

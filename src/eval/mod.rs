@@ -105,11 +105,11 @@ pub fn evaluate<'s>(sources: &'s Sources, entry: &str, diags: &mut Diags) -> Con
     let mut made = modules::instantiate(sources, &mut files, &mut budget, diags);
     made.nodes.extend(files.into_iter().flat_map(|file| file.nodes));
     made.templates.insert(0, TemplateScope::of(&scope, None));
-    sort_out(made, start, diags)
+    sort_out(made, start, &mut budget, diags)
 }
 
 /// Each node to its place in the config; those of one kind merge.
-fn sort_out<'s>(made: modules::Made<'s>, start: FileId, diags: &mut Diags) -> Config<'s> {
+fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Budget, diags: &mut Diags) -> Config<'s> {
     let modules::Made { nodes, instances, facts, references, templates } = made;
     let mut config = Config { instances, facts, references, templates, ..Config::default() };
     let (mut profiles, mut menus, mut dns) = (Vec::new(), Vec::new(), Vec::new());
@@ -135,7 +135,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, diags: &mut Diags) -> Co
         let span = Span::new(start, 0, 0);
         diags.push(Diag::new("schema/missing", span, "there is no `site` node").help("begin with: site lab domain=\"lab.example\""));
     }
-    config.profiles = merge::inherit(merge::by_name(profiles, diags), diags);
+    config.profiles = merge::inherit(merge::by_name(profiles, diags), budget, diags);
     config.menu = merge::one(menus, diags);
     config.dns = merge::one(dns, diags);
     config

@@ -225,7 +225,7 @@ pub struct TextFile {
     /// Below the site folder.
     pub from: At<String>,
     /// What it says; `None` where there is no such file.
-    pub text: Option<(FileId, String)>,
+    pub text: Option<(FileId, Rc<str>)>,
     pub span: Span,
 }
 

@@ -112,9 +112,14 @@ impl Reader<'_> {
     /// Reads what a file names, and what that names.
     fn follow(&mut self, first: &str) -> Result<()> {
         let mut waiting = vec![first.to_owned()];
+        let mut seen: BTreeSet<Target> = BTreeSet::new();
+        let mut lists_all = false;
         while let Some(name) = waiting.pop() {
             let wanted = self.inputs.get(&name).map(|bytes| wanted(&name, bytes)).unwrap_or_default();
             for target in wanted {
+                if !seen.insert(target.clone()) {
+                    continue;
+                }
                 let paths = match target {
                     Target::Import(pattern) => self.matching(&pattern)?,
                     Target::Text(path) => {
@@ -125,7 +130,9 @@ impl Reader<'_> {
                         let own = module_paths(&name).to_vec();
                         // A misspelt name: the compiler wants to suggest one that exists.
                         let absent = own.iter().all(|path| !self.folder.join(path).exists());
-                        if absent {
+                        if absent && std::mem::replace(&mut lists_all, true) {
+                            Vec::new()
+                        } else if absent {
                             [self.matching("modules/*.kdl")?, self.matching("modules/*/module.kdl")?].concat()
                         } else {
                             own
@@ -203,6 +210,7 @@ impl Reader<'_> {
 }
 
 /// What a file names besides itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
     Import(String),
     Module(String),
@@ -232,17 +240,25 @@ fn is_node_start(text: &str, at: usize) -> bool {
     before.is_empty() || before.ends_with(['\n', '\r', ';', '{'])
 }
 
-/// From here to the end of the line, and of those that a `\` joins to it.
+/// How long a node that names a file may be, in bytes.
+const NODE_BYTES_MAX: usize = 4096;
+
+/// From here to the end of the node: of its line, and of lines that a `\` joins to it.
 fn logical_line(text: &str, at: usize) -> &str {
     let rest = text.get(at..).unwrap_or_default();
-    let mut end = 0;
-    for line in rest.split_inclusive('\n') {
-        end += line.len();
-        if !line.contains('\\') {
-            break;
+    let (mut quoted, mut joined, mut escaped) = (false, false, false);
+    for (end, c) in rest.char_indices().take_while(|(end, _)| *end < NODE_BYTES_MAX) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '\\' => joined = true,
+            '\n' if !std::mem::take(&mut joined) => return rest.get(..end).unwrap_or_default(),
+            ';' | '{' | '}' if !quoted => return rest.get(..end).unwrap_or_default(),
+            _ => {}
         }
     }
-    rest.get(..end).unwrap_or_default()
+    rest.get(..rest.floor_char_boundary(NODE_BYTES_MAX)).unwrap_or_default()
 }
 
 fn target(node: &Node<'_>, file: &str) -> Option<Target> {

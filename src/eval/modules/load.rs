@@ -59,7 +59,7 @@ pub(super) fn load<'s>(sources: &'s Sources, name: &str, line: &Node<'s>, number
     Some(Module {
         name: name.to_owned(),
         options: declared(&module, diags)?,
-        weight: weight(&config) + weight(&claims),
+        weight: weight(&config) + weight(&claims) + weight(&module.children),
         renamed: renamed.collect(),
         removed: removed.collect(),
         takes_settings: module.named("settings").next().is_some(),

@@ -1,5 +1,8 @@
 //! Profiles and the menu.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use super::{located, names};
 use crate::eval::{Choice, Merged};
 use crate::model::{At, Menu, Profile, Start, TextFile};
@@ -10,7 +13,7 @@ use crate::syntax::{Entry, Node};
 /// How long a menu waits where nothing says so.
 const MENU_SECS: u64 = 5;
 
-pub(super) fn profile(merged: &Merged<'_>, sources: &Sources) -> Profile {
+pub(super) fn profile(merged: &Merged<'_>, texts: &mut Texts<'_>) -> Profile {
     let span = merged.name.as_ref().map_or(Span::new(FileId::new(0), 0, 0), |word| word.span);
     let name = merged.title().to_owned();
     let value = |key: &str| merged.value(key).and_then(|choice| located(&choice.entry));
@@ -29,22 +32,30 @@ pub(super) fn profile(merged: &Merged<'_>, sources: &Sources) -> Profile {
         starts,
         lease_secs: merged.value("lease").and_then(|choice| choice.entry.text()).and_then(duration_secs),
         tags: names(merged.value("tags").map(|choice| &choice.entry)).map(str::to_owned).collect(),
-        texts: merged.list("file").filter_map(|node| text_file(node, sources)).collect(),
+        texts: merged.list("file").filter_map(|node| text_file(node, texts)).collect(),
         name,
         span,
         origins,
     }
 }
 
-fn text_file(node: &Node<'_>, sources: &Sources) -> Option<TextFile> {
+/// The texts of the site, each kept once however many profiles have it.
+pub(super) struct Texts<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) kept: BTreeMap<FileId, Rc<str>>,
+}
+
+impl Texts<'_> {
+    fn find(&mut self, path: &str) -> Option<(FileId, Rc<str>)> {
+        let file = import_path(path).and_then(|path| self.sources.find(&path))?;
+        let text = self.kept.entry(file).or_insert_with(|| self.sources.text(file).into());
+        Some((file, text.clone()))
+    }
+}
+
+fn text_file(node: &Node<'_>, texts: &mut Texts<'_>) -> Option<TextFile> {
     let from = located(node.prop("from")?)?;
-    let file = import_path(&from.value).and_then(|path| sources.find(&path));
-    Some(TextFile {
-        name: located(node.arg(0)?)?,
-        text: file.map(|file| (file, sources.text(file).to_owned())),
-        from,
-        span: node.span,
-    })
+    Some(TextFile { name: located(node.arg(0)?)?, text: texts.find(&from.value), from, span: node.span })
 }
 
 pub(super) fn menu(merged: &Merged<'_>) -> Menu {

@@ -27,6 +27,7 @@ const DOMAIN_BYTES_MAX: usize = 200;
 pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Option<Site> {
     let lock = Lock::read(sources, diags);
     let node = config.site.as_ref();
+    let mut texts = boot::Texts { sources, kept: std::collections::BTreeMap::new() };
     let mut site = Site {
         name: node.and_then(Node::title).unwrap_or("site").to_owned(),
         domain: domain(node, diags)?,
@@ -35,7 +36,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         lock,
         networks: Vec::new(),
         hosts: Vec::new(),
-        profiles: config.profiles.iter().map(|profile| boot::profile(profile, sources)).collect(),
+        profiles: config.profiles.iter().map(|profile| boot::profile(profile, &mut texts)).collect(),
         menu: config.menu.as_ref().map(boot::menu),
         forwards: Vec::new(),
         records: Vec::new(),

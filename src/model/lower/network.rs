@@ -11,6 +11,9 @@ use crate::schema::duration_secs;
 use crate::source::Span;
 use crate::syntax::{Entry, Node};
 
+/// How many tags the groups around a host may give it.
+const TAGS_MAX: usize = 64;
+
 /// A block in which hosts stand: what its network and groups hand down.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
@@ -205,6 +208,11 @@ fn members(nodes: &[Node<'_>], context: Context, site: &mut Site, drafts: &mut V
             "group" => {
                 let mut inner = Context { parent: "group", ..context.clone() };
                 inner.tags.extend(names(node.prop("tags")).map(str::to_owned));
+                if inner.tags.len() > TAGS_MAX {
+                    let message = format!("hosts of this group have more than {TAGS_MAX} tags");
+                    diags.push(Diag::new("eval/limit", node.span, message).help("delete some"));
+                    inner.tags.truncate(TAGS_MAX);
+                }
                 inner.profile = node.prop("profile").and_then(located).or(inner.profile);
                 inner.lease_secs = duration(node.prop("lease")).or(inner.lease_secs);
                 inner.groups = context.groups.iter().cloned().chain(node.title().map(str::to_owned)).collect();
