@@ -333,3 +333,45 @@ fn options_of_a_module_are_told_and_a_broken_one_is_shown() {
     fs::write(folder.0.join("modules/kiosk.kdl"), "module other { }").unwrap();
     assert!(folder.run(&["options", "--module", "kiosk"]).ended(2).err().contains("holds no `module kiosk`"));
 }
+
+/// Rows of the manual's table of limits, and the constants that they tell.
+// One limit a line, so that it reads as a table.
+#[rustfmt::skip]
+const LIMITS: &[(&str, &str, &str)] = &[
+    ("| a source file | 128 MiB |", "src/source.rs", "FILE_BYTES_MAX: usize = 128 << 20"),
+    ("| files of a site | 1,048,576 |", "src/source.rs", "FILES_MAX: usize = 1 << FILE_BITS;\nconst FILE_BITS: u32 = 20"),
+    ("| uses of modules | 4,095 |", "src/source.rs", "INSTANCES_MAX: usize = (1 << (u32::BITS - FILE_BITS)) - 1"),
+    ("| nesting of braces | 64 |", "src/syntax/mod.rs", "DEPTH_MAX: usize = 64"),
+    ("| arguments and properties of a node | 4,096 |", "src/syntax/mod.rs", "ENTRIES_MAX: usize = 4096"),
+    ("| a name | 200 bytes |", "src/schema/types.rs", "NAME_BYTES_MAX: usize = 200"),
+    ("| a label of a DNS name | 63 bytes |", "src/model/name.rs", "LABEL_BYTES_MAX: usize = 63"),
+    ("| names, or addresses, in one text with commas | 64 |", "src/schema/types.rs", "NAMES_MAX: usize = 64"),
+    ("| an expression between braces | 256 bytes |", "src/eval/expression.rs", "BYTES_MAX: usize = 256"),
+    ("| the width of a format | 64 |", "src/eval/expression.rs", "WIDTH_MAX: usize = 64"),
+    ("| `let` values behind each other | 64 |", "src/eval/scope.rs", "LET_DEPTH_MAX: usize = 64"),
+    ("| text that all `{names}` of a site become | 64 MiB |", "src/eval/budget.rs", "FILLED_BYTES_MAX: usize = 64 << 20"),
+    ("| runs of all `repeat`s of a site | 1,000,000 |", "src/eval/budget.rs", "RUNS_MAX: usize = 1_000_000"),
+    ("| lines and values that `repeat`, lists and modules make | 400,000 |", "src/eval/budget.rs", "MADE_MAX: usize = 400_000"),
+    ("| files that import each other in a chain | 64 |", "src/eval/imports.rs", "CHAIN_MAX: usize = 64"),
+    ("| profiles that extend each other in a chain | 32 |", "src/eval/merge.rs", "EXTENDS_MAX: usize = 32"),
+    ("| list lines of a profile with those of its parents | 4,096 |", "src/eval/merge.rs", "LIST_MAX: usize = 4096"),
+    ("| modules that use each other in a chain | 16 |", "src/eval/modules/mod.rs", "DEPTH_MAX: usize = 16"),
+    ("| a kernel's command line | 2,047 bytes |", "src/check/boot.rs", "CMDLINE_BYTES_MAX: usize = 2047"),
+    ("| a text made from a template | 1 MiB |", "src/emit/texts.rs", "TEXT_BYTES_MAX: usize = 1 << 20"),
+    ("| all texts of a site | 64 MiB |", "src/emit/texts.rs", "ALL_BYTES_MAX: usize = 64 << 20"),
+    ("| runs of the loops of a template | 100,000 |", "src/emit/texts.rs", "RUNS_MAX: usize = 100_000"),
+    ("| nesting of `if` and `for` in a template | 16 |", "src/emit/texts.rs", "DEPTH_MAX: u32 = 16"),
+    ("| findings that are shown | 50; the rest are counted |", "src/diag/mod.rs", "PRINTED_MAX: usize = 50"),
+];
+
+#[test]
+fn the_limits_of_the_manual_are_those_of_the_source() {
+    let text = fs::read_to_string(page("docs/expressions.md")).unwrap();
+    let table = text.split("## Limits").nth(1).unwrap();
+    assert_eq!(table.lines().filter(|line| line.starts_with("| ")).count(), LIMITS.len() + 2, "a row without a constant");
+    for (row, file, constant) in LIMITS {
+        assert!(table.contains(row), "the manual has no row `{row}`");
+        let source = fs::read_to_string(page(file)).unwrap();
+        assert!(source.contains(&format!("const {constant};")), "{file} has no `{constant}`: mend the manual's row `{row}`");
+    }
+}

@@ -87,7 +87,9 @@ fn tell_module(name: &str, args: &Args) -> Result<Outcome, Failure> {
         report::show(&Findings { sources: &sources, diags: &diags, folder }, Format::Text);
         return Ok(Outcome::Errors);
     }
-    let Some(module) = module else { return Err(format!("`{path}` holds no `module {name}`; begin it with: module {name} {{ … }}").into()) };
+    let Some(module) = module else {
+        return Err(format!("`{path}` holds no `module {name}`; begin it with: module {name} {{ … }}").into());
+    };
     print(&make(&module)?);
     Ok(Outcome::Good)
 }
@@ -106,6 +108,9 @@ fn unknown(name: &str, folder: &Path) -> String {
     let known: Vec<String> = list.map(|entry| entry.file_name().to_string_lossy().trim_end_matches(".kdl").to_owned()).collect();
     match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("no module `{name}`; did you mean `{near}`?"),
-        None => format!("no module `{name}`: there is neither {0}/modules/{name}.kdl nor {0}/modules/{name}/module.kdl", folder.display()),
+        None => format!(
+            "no module `{name}`: there is neither {0}/modules/{name}.kdl nor {0}/modules/{name}/module.kdl",
+            folder.display()
+        ),
     }
 }

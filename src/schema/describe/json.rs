@@ -22,10 +22,8 @@ fn topic(topic: &Topic) -> Value {
     match topic {
         Topic::Node(spec) => node(spec),
         Topic::Slot(spec, slot) => {
-            let mut value = self::slot(slot);
-            value["node"] = spec.name.into();
-            value["is"] = if is_prop(spec, slot) { "property" } else { "argument" }.into();
-            value
+            let is = if is_prop(spec, slot) { "property" } else { "argument" };
+            with(self::slot(slot), [("node", spec.name.into()), ("is", is.into())])
         }
         Topic::OptionType(kind) => option_type(kind),
     }
@@ -53,6 +51,14 @@ fn slot(slot: &Slot) -> Value {
         "name": slot.name, "type": type_name(slot.kind), "required": slot.required, "default": slot.default,
         "doc": slot.doc, "example": slot.example, "since": slot.since,
     })
+}
+
+/// An object with more in it.
+pub(super) fn with(mut object: Value, more: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    if let Value::Object(map) = &mut object {
+        map.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    }
+    object
 }
 
 fn option_type(kind: &OptionType) -> Value {

@@ -8,6 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{NodeSpec, Slot, Type, nodes};
+use super::json::with;
 use crate::diag::Diags;
 use crate::source::FileId;
 use crate::syntax;
@@ -29,7 +30,10 @@ pub fn json_schema() -> String {
             defs.insert(key(spec, place), node(spec, place));
         }
     }
-    defs.insert("braces".into(), json!({"type": "string", "pattern": "\\{", "description": "text with {names} in it: computed before it is read"}));
+    defs.insert(
+        "braces".into(),
+        json!({"type": "string", "pattern": "\\{", "description": "text with {names} in it: computed before it is read"}),
+    );
     defs.insert("mark".into(), json!({"enum": ["default", "force"], "description": "(default) gives way, (force) wins"}));
     defs.insert("given".into(), given());
     let schema = json!({
@@ -102,31 +106,25 @@ fn node(spec: &'static NodeSpec, place: &'static str) -> Value {
 
 fn args(spec: &NodeSpec, needed: usize) -> Value {
     let more = spec.more.as_ref().map_or(json!(false), entry);
-    let mut args = json!({"type": "array", "items": more});
-    if !spec.args.is_empty() {
-        args["prefixItems"] = spec.args.iter().map(entry).collect();
-    }
-    if needed > 0 {
-        // `"{words}"` may become as many arguments as the list has items.
-        let list = json!({"contains": {"properties": {"value": {"type": "string", "pattern": "^\\{.*\\}$"}}}});
-        args["anyOf"] = json!([{"minItems": needed}, list]);
-    }
-    args
+    let first = (!spec.args.is_empty()).then(|| ("prefixItems", spec.args.iter().map(entry).collect()));
+    // `"{words}"` may become as many arguments as the list has items.
+    let list = || json!({"contains": {"properties": {"value": {"type": "string", "pattern": "^\\{.*\\}$"}}}});
+    let enough = (needed > 0).then(|| ("anyOf", json!([{"minItems": needed}, list()])));
+    with(json!({"type": "array", "items": more}), first.into_iter().chain(enough))
 }
 
 /// An argument or a property: its value, and a mark before it.
 fn entry(slot: &Slot) -> Value {
-    let mark = match slot.kind {
-        Type::Secret => json!({"const": "secret"}),
-        Type::Any => json!({"type": "string"}),
-        _ => json!({"$ref": "#/$defs/mark"}),
+    let mark = if slot.kind == Type::Secret {
+        json!({"const": "secret"})
+    } else if slot.kind == Type::Any {
+        json!({"type": "string"})
+    } else {
+        json!({"$ref": "#/$defs/mark"})
     };
-    let mut value = kind(slot.kind);
-    value["description"] = slot.doc.into();
-    value["examples"] = Value::Array(read(slot.example).into_iter().collect());
-    if let Some(default) = slot.default.and_then(read) {
-        value["default"] = default;
-    }
+    let told = [("description", slot.doc.into()), ("examples", read(slot.example).into_iter().collect())];
+    let default = slot.default.and_then(read).map(|default| ("default", default));
+    let value = with(kind(slot.kind), told.into_iter().chain(default));
     json!({"type": "object", "required": ["value"], "properties": {"value": value, "type": mark}, "additionalProperties": false})
 }
 
@@ -134,7 +132,9 @@ fn entry(slot: &Slot) -> Value {
 fn kind(kind: Type) -> Value {
     let exact = match kind {
         Type::Declares(_) | Type::Refers(_) | Type::Secret => json!({"type": "string", "pattern": NAME}),
-        Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => return json!({"type": "string"}),
+        Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => {
+            return json!({"type": "string"});
+        }
         Type::Address | Type::Addresses => return json!({"type": ["string", "integer"]}),
         Type::Selector | Type::Any => return json!({}),
         Type::Int(low, high) => json!({"type": "integer", "minimum": low, "maximum": high}),

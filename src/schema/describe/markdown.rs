@@ -70,7 +70,7 @@ fn cell(text: &str) -> String {
 fn option_types() -> String {
     let mut out = "\n## Types of options\n\nWhat stands before the default of an [option](#option), in brackets.\n".to_owned();
     out.push_str("[Modules](modules.md) shows them at work.\n\n");
-    out.push_str("| type | a value is | declared | set |\n| --- | --- | --- | --- |\n");
+    out.push_str("| type | wants | declared | set |\n| --- | --- | --- | --- |\n");
     for kind in OPTION_TYPES {
         let notes = type_notes(kind);
         let notes = if notes.is_empty() { notes } else { format!("; {notes}") };

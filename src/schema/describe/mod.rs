@@ -42,7 +42,8 @@ pub fn find(name: &str) -> Result<Vec<Topic>, String> {
     if found.is_empty() {
         return Err(unknown_node(first));
     }
-    let slots = found.iter().flat_map(|spec| spec.slots().filter(|slot| slot_word(slot) == word).map(|slot| Topic::Slot(spec, slot)));
+    let slots =
+        found.iter().flat_map(|spec| spec.slots().filter(|slot| slot_word(slot) == word).map(|slot| Topic::Slot(spec, slot)));
     let children = found.iter().flat_map(|spec| spec.children()).filter(|child| child.name == word).map(Topic::Node);
     let topics: Vec<Topic> = slots.chain(children).collect();
     if !topics.is_empty() {
@@ -89,7 +90,9 @@ fn synopsis(spec: &'static NodeSpec) -> String {
     let argument = |slot: &Slot| slot_word(slot).to_uppercase();
     parts.extend(spec.args.iter().map(|slot| if slot.required { argument(slot) } else { format!("[{}]", argument(slot)) }));
     parts.extend(spec.more.iter().map(|slot| format!("[{}…]", argument(slot))));
-    parts.extend(spec.props.iter().map(|slot| if slot.required { format!("{}=…", slot.name) } else { format!("[{}=…]", slot.name) }));
+    parts.extend(
+        spec.props.iter().map(|slot| if slot.required { format!("{}=…", slot.name) } else { format!("[{}=…]", slot.name) }),
+    );
     if spec.children().next().is_some() || matches!(spec.name, "use" | "repeat") {
         parts.push("{ … }".to_owned());
     }

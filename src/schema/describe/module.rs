@@ -69,7 +69,11 @@ pub fn module(mut nodes: Vec<Node<'_>>, name: &str, diags: &mut Diags) -> Option
     conform(&mut nodes, "", diags);
     let module = nodes.first()?;
     let sentence = |node: &Node<'_>| node.title().map(str::to_owned);
-    let renamed = |node: &Node<'_>| Renamed { option: node.title().unwrap_or_default().into(), to: text(node, "to"), since: text(node, "since") };
+    let renamed = |node: &Node<'_>| Renamed {
+        option: node.title().unwrap_or_default().into(),
+        to: text(node, "to"),
+        since: text(node, "since"),
+    };
     let removed = |node: &Node<'_>| Removed {
         option: node.title().unwrap_or_default().into(),
         since: text(node, "since"),
@@ -91,7 +95,8 @@ fn option(node: &Node<'_>) -> OptionDoc {
     let word = values.first().and_then(|entry| entry.text());
     let (required, many) = (word == Some("required"), kind == "submodule" && word == Some("many"));
     let is_empty = values.first().is_some_and(|entry| entry.value == Value::Null);
-    let default = (!required && !many && !is_empty).then(|| values.iter().map(|entry| literal(&entry.value)).collect::<Vec<_>>().join(" "));
+    let default =
+        (!required && !many && !is_empty).then(|| values.iter().map(|entry| literal(&entry.value)).collect::<Vec<_>>().join(" "));
     let given = |name: &str| node.prop(name).map(|entry| literal(&entry.value));
     let words = text(node, "values");
     OptionDoc {

@@ -30,7 +30,8 @@ pub fn text(topics: &[Topic]) -> String {
 
 fn node(spec: &'static NodeSpec) -> String {
     let once = if spec.once { ", once" } else { "" };
-    let mut out = format!("{}\n  {}\n  Stands in {}{once}. Since {}.\n", synopsis(spec), spec.doc, homes(spec).join(", "), spec.since);
+    let mut out =
+        format!("{}\n  {}\n  Stands in {}{once}. Since {}.\n", synopsis(spec), spec.doc, homes(spec).join(", "), spec.since);
     let children: Vec<&str> = spec.children().map(|child| child.name).collect();
     if !children.is_empty() {
         out.push_str(&format!("  May hold {}.\n", children.join(", ")));
@@ -53,14 +54,25 @@ fn slot(spec: &NodeSpec, slot: &Slot) -> String {
     let must = if slot.required { ", required" } else { "" };
     let default = slot.default.map(|value| format!(", {value} if absent")).unwrap_or_default();
     let since = if slot.since == spec.since { String::new() } else { format!("      Since {}.\n", slot.since) };
-    format!("      {}\n      {}{must}{default}\n{since}      For example: {}\n", slot.doc, type_name(slot.kind), written(spec, slot))
+    format!(
+        "      {}\n      {}{must}{default}\n{since}      For example: {}\n",
+        slot.doc,
+        type_name(slot.kind),
+        written(spec, slot)
+    )
 }
 
 /// A type of options.
 pub fn type_text(kind: &OptionType) -> String {
     let notes = type_notes(kind);
-    let notes = if notes.is_empty() { String::new() } else { format!("  {notes}\n") };
-    format!("{}, a type of options\n  A value is {}.\n{notes}\n  Declared\n      {}\n  Set\n      {}\n", kind.name, kind.wants, declaration(kind), kind.example)
+    let notes = if notes.is_empty() { String::new() } else { format!("  {notes}.\n") };
+    format!(
+        "{}, a type of options\n  Wants {}.\n{notes}\n  Declared\n      {}\n  Set\n      {}\n",
+        kind.name,
+        kind.wants,
+        declaration(kind),
+        kind.example
+    )
 }
 
 impl ModuleDoc {
