@@ -32,6 +32,8 @@ pub struct Editing {
 struct Base {
     site: Site,
     broken: Vec<Broken>,
+    /// Nothing is wrong with the texts of its profiles, which lines of hosts cannot change.
+    texts_are_good: bool,
 }
 
 /// Lines of hosts that could not be read as they stand.
@@ -56,19 +58,12 @@ impl Editing {
     pub fn open(inputs: Inputs, entry: &str) -> Editing {
         let (mut sources, mut diags) = read(inputs.clone());
         let site = understand(&mut sources, entry, &mut diags);
-        // Texts are made anew each time: an edit cannot build upon a site that has any.
-        let clean = diags.total() == 0 && site.as_ref().is_some_and(|site| site.profiles.iter().all(|profile| profile.texts.is_empty()));
-        let base = match site {
-            Some(site) if clean => {
-                check::findings(&site, &mut diags);
-                Some(Base { site, broken: Vec::new() })
-            }
-            site => {
-                let checked = site.and_then(|site| check::check(site, &mut diags));
-                checked.iter().for_each(|checked| emit::refusals(checked, &mut diags));
-                None
-            }
-        };
+        let clean = diags.total() == 0;
+        let base = site.and_then(|site| {
+            check::findings(&site, &mut diags);
+            let (site, texts_are_good) = with_texts(site, &mut diags);
+            Some(Base { site: site.filter(|_| clean)?, broken: Vec::new(), texts_are_good })
+        });
         finish(&mut sources, &mut diags);
         Editing { entry: entry.to_owned(), inputs, sources, diags, base }
     }
@@ -159,9 +154,25 @@ impl Editing {
         base.broken.extend(broken);
         self.sources.replace(file, text, from, by);
         self.diags = base.findings();
+        if self.diags.errors() == 0 && !base.texts_are_good {
+            return None; // they are looked at when all else is good
+        }
         finish(&mut self.sources, &mut self.diags);
         Some(())
     }
+}
+
+/// What emitters would refuse, where nothing else is wrong; the site is given back. True where they
+/// refuse nothing.
+fn with_texts(site: Site, diags: &mut Diags) -> (Option<Site>, bool) {
+    if diags.errors() > 0 {
+        let none = site.profiles.iter().all(|profile| profile.texts.is_empty());
+        return (Some(site), none);
+    }
+    let Some(checked) = check::check(site, &mut Diags::default()) else { return (None, false) };
+    let before = diags.total();
+    emit::refusals(&checked, diags);
+    (Some(checked.into_site()), diags.total() == before)
 }
 
 impl Base {

@@ -25,11 +25,11 @@ const SITE: &str = "site lab domain=\"lab.example\" lease=\"2h\"\n\
     host stray \"10.0.0.77\" \"02:00:00:00:01:0f\"\n\
     host other \"10.0.0.78\" \"02:00:00:00:01:10\"\n\
     use kiosk\n\
-    profile disk { local }\nprofile rescue { local }\n\
+    profile disk { local }\nprofile rescue { local; file \"a\" from=\"a.tera\" }\n\
     dns { cname www to=b; a x \"10.0.0.14\" }\n\
     assert group:g max=3 \"not more\"\n\
     // file: modules/kiosk.kdl\nmodule kiosk { config { profile kiosk { local } } }\n\
-    // file: more.kdl\n// nobody imports this\n";
+    // file: more.kdl\n// nobody imports this\n// file: a.tera\n{{ profile }}\n";
 
 /// What a reader sees of the findings.
 fn seen<'a>(diags: impl Iterator<Item = &'a Diag>) -> Vec<Diag> {

@@ -61,6 +61,11 @@ impl Checked {
     pub fn site(&self) -> &Site {
         &self.0
     }
+
+    /// Back to a site that must be checked again.
+    pub fn into_site(self) -> Site {
+        self.0
+    }
 }
 
 /// Runs all checks.
