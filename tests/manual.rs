@@ -346,6 +346,7 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("| a name | 200 bytes |", "src/schema/types.rs", "NAME_BYTES_MAX: usize = 200"),
     ("| a label of a DNS name | 63 bytes |", "src/model/name.rs", "LABEL_BYTES_MAX: usize = 63"),
     ("| names, or addresses, in one text with commas | 64 |", "src/schema/types.rs", "NAMES_MAX: usize = 64"),
+    ("| tags that the groups around a host give it | 64 |", "src/model/lower/network.rs", "TAGS_MAX: usize = 64"),
     ("| an expression between braces | 256 bytes |", "src/eval/expression.rs", "BYTES_MAX: usize = 256"),
     ("| the width of a format | 64 |", "src/eval/expression.rs", "WIDTH_MAX: usize = 64"),
     ("| `let` values behind each other | 64 |", "src/eval/scope.rs", "LET_DEPTH_MAX: usize = 64"),
@@ -356,11 +357,13 @@ const LIMITS: &[(&str, &str, &str)] = &[
     ("| profiles that extend each other in a chain | 32 |", "src/eval/merge.rs", "EXTENDS_MAX: usize = 32"),
     ("| list lines of a profile with those of its parents | 4,096 |", "src/eval/merge.rs", "LIST_MAX: usize = 4096"),
     ("| modules that use each other in a chain | 16 |", "src/eval/modules/mod.rs", "DEPTH_MAX: usize = 16"),
+    ("| an `import` or `use` up to its end or brace | 4,096 bytes |", "src/store/mod.rs", "NODE_BYTES_MAX: usize = 4096"),
     ("| a kernel's command line | 2,047 bytes |", "src/check/boot.rs", "CMDLINE_BYTES_MAX: usize = 2047"),
     ("| a text made from a template | 1 MiB |", "src/emit/texts.rs", "TEXT_BYTES_MAX: usize = 1 << 20"),
-    ("| all texts of a site | 64 MiB |", "src/emit/texts.rs", "ALL_BYTES_MAX: usize = 64 << 20"),
+    ("| all texts of a site, read for each profile and made | 16 MiB |", "src/emit/texts.rs", "ALL_BYTES_MAX: usize = 16 << 20"),
     ("| runs of the loops of a template | 100,000 |", "src/emit/texts.rs", "RUNS_MAX: usize = 100_000"),
     ("| nesting of `if` and `for` in a template | 16 |", "src/emit/texts.rs", "DEPTH_MAX: u32 = 16"),
+    ("| `elif` in a template | 128 |", "src/emit/texts.rs", "ELIFS_MAX: usize = 128"),
     ("| findings that are shown | 50; the rest are counted |", "src/diag/mod.rs", "PRINTED_MAX: usize = 50"),
 ];
 
