@@ -8,8 +8,11 @@ use pxelator::{compile, explain_value};
 
 use crate::harness::{Folder, ROOT, files, inputs};
 
+/// Path, value, line, and what it beat with its line.
+type Told = (String, String, usize, Vec<(String, usize)>);
+
 /// The values under a path, each with the line that won and those that it beat.
-fn told(site: &str, path: &str) -> Vec<(String, String, usize, Vec<(String, usize)>)> {
+fn told(site: &str, path: &str) -> Vec<Told> {
     let (compiled, answer) = explain_value(inputs(site), "site.kdl", path);
     assert_eq!(compiled.diags.errors(), 0, "{:#?}", compiled.diags);
     let line = |span: pxelator::source::Span| compiled.sources.get(span.file).unwrap().place(span.start as usize).line;

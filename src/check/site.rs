@@ -9,12 +9,15 @@ use crate::source::Span;
 /// How many hosts a finding about many of them shows.
 const SHOWN_MAX: usize = 3;
 
+/// Group or tag → its hosts.
+type Members<'a> = BTreeMap<&'a str, Vec<&'a Host>>;
+
 pub(super) fn claims(site: &Site, diags: &mut Diags) {
     if site.claims.is_empty() {
         return;
     }
     // Both once for all claims: there may be as many claims as hosts.
-    let (mut groups, mut tags): (BTreeMap<&str, Vec<&Host>>, BTreeMap<&str, Vec<&Host>>) = Default::default();
+    let (mut groups, mut tags) = (Members::new(), Members::new());
     for host in &site.hosts {
         host.groups.iter().collect::<BTreeSet<_>>().into_iter().for_each(|group| groups.entry(group).or_default().push(host));
         host.tags.iter().for_each(|tag| tags.entry(tag).or_default().push(host));
@@ -37,6 +40,7 @@ pub(super) fn claims(site: &Site, diags: &mut Diags) {
                 _ => format!("no host has tag `{}`; the claim applies to nothing", name.value),
             };
             let diag = Diag::new("eval/empty-selector", name.span, message);
+            let diag = diag.help("correct the name, or say min=0 where there may be none");
             diags.push(diag.suggest(diags, &name.value, all.keys().copied()));
         }
         claims.iter().for_each(|one| hold(claim, one, selected, site, diags));

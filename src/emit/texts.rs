@@ -85,7 +85,12 @@ fn one(site: &Site, profile: &Profile, file: &TextFile, id: FileId, text: &str, 
 fn found(file: &TextFile, span: Span, what: &str) -> Diag {
     Diag::new("boot/template", span, what.to_owned())
         .label(file.span, "used here")
-        .help("a template may say {{ name }}, {% if name %}, {% for x in list %} and the filters of the manual")
+        .help("a template may say {{ name }}, {% if name %}, {% for x in list %} and the filters upper, lower, trim, default, join, length, first, last and json")
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn render(site: &Site, profile: &Profile, text: &str, scope: &TemplateScope) -> Result<String, tera::Error> {
@@ -127,14 +132,15 @@ impl Write for Capped {
 
 /// What tera found, at its place in the template.
 fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope) -> Diag {
-    let (message, span) = match error.kind() {
-        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
-            let range = report.span().range.clone();
-            let cut = |at: usize| text.floor_char_boundary(at.min(text.len()));
-            (report.message().to_owned(), Span::new(id, cut(range.start), cut(range.end)))
-        }
-        ErrorKind::Io(io::ErrorKind::FileTooLarge) => (format!("the text becomes more than {} KiB", TEXT_BYTES_MAX >> 10), Span::new(id, 0, 0)),
-        _ => (error.to_string().lines().next().unwrap_or_default().to_owned(), Span::new(id, 0, 0)),
+    let first = |text: &str| text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    let (message, span) = if let ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) = error.kind() {
+        let range = report.span().range.clone();
+        let cut = |at: usize| text.floor_char_boundary(at.min(text.len()));
+        (first(report.message()), Span::new(id, cut(range.start), cut(range.end)))
+    } else if *error.kind() == ErrorKind::Io(io::ErrorKind::FileTooLarge) {
+        (format!("the text becomes more than {} KiB", TEXT_BYTES_MAX >> 10), Span::new(id, 0, 0))
+    } else {
+        (first(&error.to_string()), Span::new(id, 0, 0))
     };
     let named = text.get(span.range()).unwrap_or_default().trim();
     if scope.secrets.contains(named) {
@@ -142,10 +148,15 @@ fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &Te
         let diag = Diag::new("secret/leak", span, message).label(file.span, "used here");
         return diag.help("let the machine fetch the secret itself: what lies in out/ is shown to everybody");
     }
-    let lower = message.trim_end_matches('.').to_owned();
     let known = scope.values.keys().map(String::as_str).chain(OWN);
     let near = crate::diag::nearest(named, known);
-    let diag = found(file, span, &format!("`{{{{ {named} }}}}`: {lower}"));
+    // tera's sentence begins with a capital, and may list all that it knows.
+    let message = message.split(" Available").next().unwrap_or_default().trim_end_matches('.').to_owned();
+    let undefined = !named.is_empty() && message.contains("not defined") || message.contains("not found");
+    let diag = match undefined {
+        true => found(file, span, &format!("`{{{{ {named} }}}}` is not defined")),
+        false => found(file, span, &format!("template: {}", lower_first(&message))),
+    };
     match near {
         Some(near) => diag.help(format!("did you mean `{near}`?")),
         None => diag,

@@ -197,7 +197,7 @@ fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> 
 
 /// `(secret)name` where a secret is wanted, and nowhere else.
 fn secret(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> bool {
-    if slot.kind == Type::Any || (entry.is_secret() && slot.kind.fits(entry)) {
+    if slot.kind == Type::Any || (slot.kind == Type::Secret && slot.kind.fits(entry)) {
         return true;
     }
     if slot.kind == Type::Secret {

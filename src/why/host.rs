@@ -7,12 +7,15 @@ use crate::schema::show_duration;
 use crate::source::Span;
 use crate::syntax::Node;
 
+/// A value and its line.
+type Said = Option<(String, Span)>;
+
 /// A place that may say something about a host.
 struct Level<'a> {
     /// Such as “group `kiosks`”.
     name: String,
     /// What it says, and the line.
-    said: Box<dyn Fn(&str) -> Option<(String, Span)> + 'a>,
+    said: Box<dyn Fn(&str) -> Said + 'a>,
 }
 
 /// All values of a host; `rest` begins with its name.

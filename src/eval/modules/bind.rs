@@ -62,11 +62,13 @@ impl Binder<'_> {
         if given.is_empty() {
             return self.fallback(name, option, path);
         }
-        match &option.kind {
-            OptionType::Submodule => self.submodule(name, option, given, path),
-            OptionType::List(item) => self.list(name, option, item, given, path),
-            kind => self.single(name, option, kind, given, path),
+        if option.kind == OptionType::Submodule {
+            return self.submodule(name, option, given, path);
         }
+        if let OptionType::List(item) = &option.kind {
+            return self.list(name, option, item, given, path);
+        }
+        self.single(name, option, &option.kind, given, path)
     }
 
     fn fallback<'s>(&mut self, name: &str, option: &Declared<'s>, path: &str) -> Option<Datum<'s>> {
@@ -199,11 +201,10 @@ impl Binder<'_> {
 
     /// Remembers what a value names, so that `check` can see whether it exists.
     fn refer(&mut self, kind: &OptionType, entry: &Entry<'_>) {
-        let kind = match kind {
-            OptionType::Reference(kind) => kind.as_str(),
-            OptionType::Secret => "secret",
-            _ => return,
-        };
+        let kind = if let OptionType::Reference(kind) = kind { kind.as_str() } else { "secret" };
+        if kind == "secret" && !entry.is_secret() {
+            return; // a plain value names nothing
+        }
         let name = entry.text().unwrap_or_default().to_owned();
         self.references.push(Reference { kind: kind.to_owned(), name, span: entry.value_span });
     }

@@ -149,9 +149,9 @@ impl<'s> Workshop<'s, '_> {
         let settings = self.settings(&settings);
         values.entry("name".into()).or_insert_with(|| Datum::text(name));
         if module.takes_settings {
-            let words = settings.iter().map(|(name, value)| match value {
-                Value::Bool(true) => Datum::text(name.as_str()),
-                value => Datum::text(format!("{name}={}", super::datum::show(value))),
+            let words = settings.iter().map(|(name, value)| match *value == Value::Bool(true) {
+                true => Datum::text(name.as_str()),
+                false => Datum::text(format!("{name}={}", super::datum::show(value))),
             });
             values.insert("settings".into(), Datum::List(words.collect()));
         }

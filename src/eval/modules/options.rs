@@ -155,9 +155,9 @@ impl<'s> Declared<'s> {
 
     /// “at least 30s”, where `min=` or `max=` says so.
     fn out_of_bounds(&self, kind: &OptionType, entry: &Entry<'_>) -> Option<String> {
-        let number = |entry: &Entry<'_>| match kind {
-            OptionType::Duration => entry.text().and_then(duration_secs).and_then(|secs| i64::try_from(secs).ok()),
-            _ => entry.int(),
+        let number = |entry: &Entry<'_>| match *kind == OptionType::Duration {
+            true => entry.text().and_then(duration_secs).and_then(|secs| i64::try_from(secs).ok()),
+            false => entry.int(),
         };
         let (value, unit) = match (kind, entry.text()) {
             (OptionType::String, Some(text)) => (i64::try_from(text.chars().count()).ok()?, " characters"),
@@ -239,7 +239,8 @@ impl OptionType {
             OptionType::Enum(words) => format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
             OptionType::Reference(kind) => format!("the name of a {kind}"),
             OptionType::List(item) => format!("a list, each item {}", item.wants()),
-            _ => OPTION_TYPES.iter().find(|known| known.name == self.name()).map_or_else(String::new, |known| known.wants.to_owned()),
+            OptionType::Bool | OptionType::Int | OptionType::String | OptionType::Duration | OptionType::Url | OptionType::Ip
+            | OptionType::Cidr | OptionType::Mac | OptionType::Path | OptionType::Secret | OptionType::Submodule => OPTION_TYPES.iter().find(|known| known.name == self.name()).map_or_else(String::new, |known| known.wants.to_owned()),
         }
     }
 

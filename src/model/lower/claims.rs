@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::located;
-use crate::diag::Diags;
+use crate::diag::{Diag, Diags};
 use crate::model::{At, Claim, HostClaim, Secret, Subject};
 use crate::syntax::{Entry, Node, Value};
 
@@ -21,8 +21,19 @@ pub(super) fn secrets(nodes: &[Node<'_>], diags: &mut Diags) -> Vec<Secret> {
     all.into_iter().filter_map(secret).collect()
 }
 
-pub(super) fn claim(node: &Node<'_>) -> Option<Claim> {
+pub(super) fn claim(node: &Node<'_>, diags: &mut Diags) -> Option<Claim> {
     let subject = node.arg(0)?;
+    let about_hosts = subject.text().is_some_and(|text| text.starts_with("group:") || text.starts_with("tag:"));
+    let (claims, example) = match about_hosts {
+        true => (&["has", "lacks", "profile", "min", "max"][..], "has=profile"),
+        false => (&["is", "not"][..], "is=#true"),
+    };
+    if !claims.iter().any(|claim| node.prop(claim).is_some()) {
+        let message = format!("`{}` claims nothing about {}", node.name.text, if about_hosts { "these hosts" } else { "this value" });
+        let help = format!("say one of {}: for example {example}", claims.iter().map(|claim| format!("{claim}=")).collect::<Vec<_>>().join(", "));
+        diags.push(Diag::new("schema/missing", node.span, message).help(help));
+        return None;
+    }
     Some(Claim {
         is_warning: node.name.text == "warn",
         subject: self::subject(node, subject),
