@@ -198,18 +198,18 @@ impl Asked<'_> {
     }
 
     fn names(&self, kind: Kind, scope: &str) -> Vec<Word> {
-        self.site.index().names(kind, scope).map(|name| self.quoted(name, ItemKind::REFERENCE, kind.name())).collect()
+        self.site.index().names(kind, scope).into_iter().map(|name| self.quoted(name, ItemKind::REFERENCE, kind.name())).collect()
     }
 
     fn prefixed(&self, kind: Kind, prefix: &str) -> Vec<Word> {
-        self.site.index().names(kind, "").map(|name| Word::new(format!("{prefix}{name}"), ItemKind::REFERENCE, kind.name())).collect()
+        self.site.index().names(kind, "").into_iter().map(|name| Word::new(format!("{prefix}{name}"), ItemKind::REFERENCE, kind.name())).collect()
     }
 
     /// `(secret)name`, or the name alone behind a `(secret)`.
     fn secrets(&self) -> Vec<Word> {
         let mark = if self.cursor.note.is_some() { "" } else { "(secret)" };
         let word = |name: &str| Word { filter: Some(name.to_owned()), ..Word::new(format!("{mark}{name}"), ItemKind::REFERENCE, "secret") };
-        self.site.index().names(Kind::Secret, "").map(word).collect()
+        self.site.index().names(Kind::Secret, "").into_iter().map(word).collect()
     }
 
     fn notes(&self) -> Vec<Word> {

@@ -29,9 +29,10 @@ pub(super) fn about_slot(slot: &Slot, is_prop: bool) -> String {
     match slot.default {
         Some(default) => lines.push(format!("Default: `{default}`")),
         None if slot.required => lines.push("Must be given.".to_owned()),
-        None => {}
+        None => drop(lines.pop()),
     }
-    lines.push(format!("Example: `{}`", if is_prop { format!("{}={}", slot.name, slot.example) } else { slot.example.to_owned() }));
+    let written = if is_prop { format!("{}={}", slot.name, slot.example) } else { slot.example.to_owned() };
+    lines.extend([String::new(), format!("Example: `{written}`")]);
     lines.join("\n")
 }
 
@@ -39,9 +40,9 @@ pub(super) fn about_option(module: &str, name: &str, option: &Declared) -> Strin
     let mut lines = vec![format!("**{name}** · {} · option of module `{module}`", kind_of(option)), String::new(), option.doc.clone(), String::new()];
     lines.push(if option.is_required { "Must be given.".to_owned() } else { format!("Default: `{}`", option.default) });
     if !option.bounds.is_empty() {
-        lines.push(format!("Bounds: `{}`", option.bounds.join(" ")));
+        lines.extend([String::new(), format!("Bounds: `{}`", option.bounds.join(" "))]);
     }
-    lines.extend(option.example.as_ref().map(|example| format!("Example: `{name} {example}`")));
+    lines.extend(option.example.iter().flat_map(|example| [String::new(), format!("Example: `{name} {example}`")]));
     lines.join("\n")
 }
 

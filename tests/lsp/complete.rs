@@ -38,7 +38,7 @@ const LINES: &[(&str, &[&str], &[&str])] = &[
     ("network lan \"10.0.0.0/8\" { repeat n 1 3 { po|", &["pool"], &["dns"]),
     ("host pc tags=\"x,|", &["b2", "lab"], &["office"]),
     ("host pc profile=o| tags=\"a\"", &["office", "local"], &["tags="]),
-    ("host pc |profile=office", &["lease=", "tags="], &["profile="]),
+    ("host pc | profile=office", &["lease=", "tags="], &["profile="]),
     ("assert tag:|", &["b2", "lab"], &["desks"]),
     ("assert gr|", &["group:desks", "tag:b2", "has="], &[]),
     ("assert group:desks has=|", &["profile", "mac"], &[]),
