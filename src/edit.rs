@@ -257,7 +257,8 @@ fn read_hosts(lines: &str, file: FileId, region: Region, context: usize, base: &
     let mut nodes: Vec<Node<'_>> = syntax::parse(lines, file, &mut read);
     let is_other = |node: &Node<'_>| node.name.text != "host" && schema::find(&node.name.text, parent).is_some();
     // An unfinished string elsewhere would silence other findings.
-    let far = read.has("syntax/unterminated") && !base.broken.is_empty();
+    let others = base.broken.iter().filter(|broken| broken.lines.file != file || broken.lines.range().end <= region.start || broken.lines.range().start >= region.old_end);
+    let far = read.has("syntax/unterminated") && others.count() > 0;
     if nodes.iter().any(is_other) || read.has("syntax/kdl-1") || far {
         return None;
     }

@@ -9,6 +9,7 @@ mod fix;
 mod fmt;
 mod formats;
 mod harness;
+mod hostile;
 mod init;
 mod lab;
 mod language;

@@ -16,7 +16,6 @@
 //! profile disk { local }
 //! ```
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
@@ -287,14 +286,17 @@ fn longest(value: &serde_json::Value) -> usize {
     }
 }
 
-/// Each line with its origins: the same line of the source where lines stay lines, and the `file` node.
+/// Each line with its origins: the same line of the source where lines stay lines, or else its first,
+/// and the `file` node.
 fn lines(file: &TextFile, id: FileId, source: &str, made: &str) -> Lines {
-    let starts: BTreeMap<usize, usize> = source.split_inclusive('\n').scan(0, |at, line| Some(std::mem::replace(at, *at + line.len()))).enumerate().collect();
-    let same = !source.contains("{%") && source.lines().count() == made.lines().count();
+    let sources: Vec<&str> = source.split_inclusive('\n').collect();
+    let starts = sources.iter().scan(0, |at, line| Some(std::mem::replace(at, *at + line.len())));
+    let spans: Vec<Span> = starts.zip(&sources).map(|(at, line)| Span::new(id, at, at + line.trim_end().len().max(1))).collect();
+    let same = !source.contains("{%") && sources.len() == made.split_inclusive('\n').count();
     let mut lines = Lines::default();
     for (number, line) in made.split_inclusive('\n').enumerate() {
-        let at = starts.get(&number).copied().filter(|_| same).unwrap_or(0);
-        lines.line(&[Span::new(id, at, at), file.span], line.strip_suffix('\n').unwrap_or(line));
+        let own = spans.get(if same { number } else { 0 }).copied().unwrap_or(file.span);
+        lines.line(&[own, file.span], line.strip_suffix('\n').unwrap_or(line));
     }
     lines
 }

@@ -19,7 +19,8 @@ const WIDTH_MAX: usize = 64;
 pub(super) enum Trouble {
     Undefined(String),
     NotNumber(String),
-    NoField { name: String, field: String },
+    /// A submodule has no field of this name.
+    NoField(String),
     TooLarge,
     Form,
     Format(String),
@@ -33,14 +34,15 @@ pub(super) struct Names<'a, 's> {
 
 impl<'s> Names<'_, 's> {
     /// A value, or a field of a submodule behind a dot.
-    fn find(&self, name: &str) -> Option<Result<&Datum<'s>, Trouble>> {
-        if let Some(found) = self.whole(name) {
-            return Some(Ok(found));
-        }
+    fn find(&self, name: &str) -> Option<&Datum<'s>> {
+        let field = || self.record(name).and_then(|(fields, field)| fields.get(field));
+        self.whole(name).or_else(field)
+    }
+
+    /// The submodule before a dot, and the name of the field behind it.
+    fn record<'n>(&self, name: &'n str) -> Option<(&BTreeMap<String, Datum<'s>>, &'n str)> {
         let (record, field) = name.split_once('.')?;
-        let Datum::Record(_, fields) = self.whole(record)? else { return None };
-        let missing = || Trouble::NoField { name: record.to_owned(), field: field.to_owned() };
-        Some(fields.get(field).ok_or_else(missing))
+        if let Datum::Record(_, fields) = self.whole(record)? { Some((fields, field)) } else { None }
     }
 
     fn whole(&self, name: &str) -> Option<&Datum<'s>> {
@@ -52,7 +54,7 @@ impl<'s> Names<'_, 's> {
 /// The value of what stands between braces.
 pub(super) fn compute<'s>(inside: &str, names: &Names<'_, 's>) -> Result<Datum<'s>, Trouble> {
     if let Some(found) = names.find(inside) {
-        return found.cloned(); // by far the most frequent
+        return Ok(found.clone()); // by far the most frequent
     }
     if inside.len() > BYTES_MAX {
         return Err(Trouble::Form);
@@ -90,7 +92,7 @@ fn operand<'s, 't>(text: &'t str, names: &Names<'_, 's>) -> Result<(Datum<'s>, &
     for end in ends.iter().rev() {
         let (name, rest) = text.split_at(*end);
         if let Some(found) = names.find(name.trim_end()) {
-            return found.map(|found| (found.clone(), rest));
+            return Ok((found.clone(), rest));
         }
     }
     let (name, rest) = text.split_at(ends.first().copied().unwrap_or(0));
@@ -99,6 +101,7 @@ fn operand<'s, 't>(text: &'t str, names: &Names<'_, 's>) -> Result<(Datum<'s>, &
         Ok(number) => Ok((Datum::One(Value::Int(number)), rest)),
         Err(_) if name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_digit()) => Err(Trouble::TooLarge),
         Err(_) if !crate::schema::is_name(name) => Err(Trouble::Form),
+        Err(_) if names.record(name).is_some() => Err(Trouble::NoField(name.to_owned())),
         Err(_) => {
             // `{idle-rest}` is one misspelt name, `{m-1}` is a sum.
             let is_sum = rest.is_empty() || rest.strip_prefix(['+', '-']).is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()));
@@ -175,6 +178,6 @@ mod tests {
         assert_eq!(trouble("n:zz"), Trouble::Format("zz".into()));
         assert_eq!(trouble("n:99"), Trouble::Format("99".into()));
         assert_eq!(trouble("n+9223372036854775807"), Trouble::TooLarge);
-        assert_eq!(trouble("s.height"), Trouble::NoField { name: "s".into(), field: "height".into() });
+        assert_eq!(trouble("s.height"), Trouble::NoField("s.height".into()));
     }
 }

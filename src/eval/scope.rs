@@ -261,7 +261,7 @@ impl<'s> Filler<'_, 's> {
             Trouble::NotNumber(name) => {
                 wrong(format!("`{{{inside}}}` computes with numbers; `{}` is none", shorten(name))).help("only whole numbers add up and have a format")
             }
-            Trouble::NoField { name, field } => wrong(format!("`{name}` has no `{}`", shorten(field))).help("name an option of the submodule"),
+            Trouble::NoField(name) => wrong(format!("`{}` is no option of the submodule", shorten(name))).help("name one that the submodule declares"),
             Trouble::TooLarge => wrong(format!("`{{{inside}}}` is beyond 9223372036854775807")).help("choose smaller numbers"),
             Trouble::Format(format) => wrong(format!("`{}` is no format", shorten(format))).help("write {n:02} for zeros, {n:x} for hexadecimal, {n:02x} for both; at most 64 wide"),
             Trouble::Form => wrong(format!("`{{{inside}}}` is no expression")).help("write {name}, {n+10}, {n:02} or {n:02x}, and `{{` for a brace itself"),

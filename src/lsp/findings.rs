@@ -10,8 +10,8 @@ use lsp_types::{Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Lo
 
 use super::paths::{ENTRY, uri_of};
 use super::position::{Encoding, Lines};
-use crate::compile;
 use crate::diag::{Diag, Diags, Label, Severity};
+use crate::edit::Editing;
 use crate::source::{Inputs, Sources, Span};
 use crate::syntax;
 
@@ -53,19 +53,46 @@ pub(super) struct InFile {
     pub(super) list: Vec<Diagnostic>,
 }
 
-/// Compiles; a bug of ours ends this one check and nothing else.
-pub(super) fn check(job: Job) -> Found {
-    let root = job.root.clone();
-    catch_unwind(AssertUnwindSafe(|| look(job))).unwrap_or(Found { root, files: Vec::new(), broke: true })
+/// Checks one job after the other. The site that it saw last is kept: of most edits only the changed
+/// lines are read.
+#[derive(Default)]
+pub(super) struct Checker {
+    last: Option<(PathBuf, Editing)>,
 }
 
-fn look(mut job: Job) -> Found {
+impl Checker {
+    /// A bug of ours ends this one check and nothing else.
+    pub(super) fn check(&mut self, job: Job) -> Found {
+        let root = job.root.clone();
+        // What a bug left half done is not built upon.
+        let mut last = self.last.take().filter(|(known, _)| *known == root);
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let found = look(job, &mut last);
+            (found, last)
+        }));
+        match found {
+            Ok((found, last)) => {
+                self.last = last;
+                found
+            }
+            Err(_) => Found { root, files: Vec::new(), broke: true },
+        }
+    }
+}
+
+fn look(mut job: Job, last: &mut Option<(PathBuf, Editing)>) -> Found {
     let mut by_name: BTreeMap<String, Vec<Diagnostic>> = job.open.keys().map(|name| (name.clone(), Vec::new())).collect();
     let inputs = std::mem::take(&mut job.inputs);
     if job.is_site && !inputs.is_empty() {
-        let compiled = compile(inputs, ENTRY);
-        drop(compiled.tree);
-        job.translate(&compiled.sources, &compiled.diags, &mut by_name);
+        match last {
+            Some((_, editing)) => {
+                editing.change(inputs);
+            }
+            None => *last = Some((job.root.clone(), Editing::open(inputs, ENTRY))),
+        }
+        if let Some((_, editing)) = last {
+            job.translate(editing.sources(), editing.diags(), &mut by_name);
+        }
     }
     for (name, open) in &mut job.open {
         if let Some(text) = open.alone.take().filter(|_| name.ends_with(".kdl")) {

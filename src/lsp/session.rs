@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lsp_server::Message;
 
-use super::findings::{Found, Job, check};
+use super::findings::{Checker, Found, Job};
 use super::server::{End, Server};
 use super::wire::{self, Error};
 use crate::terminal::say;
@@ -38,7 +38,11 @@ pub fn run(input: impl Read + Send + 'static, output: impl Write + Send + 'stati
     let (said, farewell) = sync_channel::<()>(1);
     let checked = event.clone();
     start("lsp-read", move || receive(input, &event))?;
-    start("lsp-check", move || jobs.into_iter().map(check).try_for_each(|found| checked.send(Event::Checked(found))).unwrap_or(()))?;
+    let check = move || {
+        let mut checker = Checker::default();
+        jobs.into_iter().map(|job| checker.check(job)).try_for_each(|found| checked.send(Event::Checked(found))).unwrap_or(());
+    };
+    start("lsp-check", check)?;
     start("lsp-write", move || {
         transmit(output, &answers);
         let _nobody_waits = said.send(());
