@@ -6,7 +6,7 @@
 //! not surely such an edit is compiled as a whole. A test holds both against each other.
 
 use crate::check;
-use crate::diag::{Diag, Diags};
+use crate::diag::{Diag, Diags, SUGGESTED_MAX};
 use crate::emit;
 use crate::model::{self, Host, Site, lower};
 use crate::schema;
@@ -204,20 +204,15 @@ impl Region {
     fn between(old: &[u8], new: &[u8]) -> Region {
         let same = |pair: &(&u8, &u8)| pair.0 == pair.1;
         let before = old.iter().zip(new).take_while(same).count();
-        let most = old.len().min(new.len()) - before;
-        let behind = old.iter().rev().zip(new.iter().rev()).take(most).take_while(same).count();
-        Region { start: before, old_end: old.len() - behind, new_end: new.len() - behind }.whole_lines(old, new)
-    }
-
-    fn whole_lines(self, old: &[u8], new: &[u8]) -> Region {
-        let start = old.get(..self.start).map_or(0, |before| before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
-        let rest = |text: &[u8], from: usize| match from > start && text.get(from - 1) == Some(&b'\n') {
-            true => 0,
-            false => text.get(from..).map_or(0, |rest| rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1)),
-        };
-        // The texts behind are the same, so both end after the same number of bytes, unless one ends at a line and the other within.
-        let more = rest(old, self.old_end).max(rest(new, self.new_end));
-        Region { start, old_end: (self.old_end + more).min(old.len()), new_end: (self.new_end + more).min(new.len()) }
+        let start = old.get(..before).and_then(|before| before.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
+        let most = old.len().min(new.len()) - start;
+        let mut behind = old.iter().rev().zip(new.iter().rev()).take(most).take_while(same).count();
+        let begins_line = |text: &[u8], at: usize| at == start || text.get(at - 1) == Some(&b'\n');
+        if !begins_line(old, old.len() - behind) || !begins_line(new, new.len() - behind) {
+            let rest = old.get(old.len() - behind..).unwrap_or_default();
+            behind -= rest.iter().position(|byte| *byte == b'\n').map_or(behind, |at| at + 1);
+        }
+        Region { start, old_end: old.len() - behind, new_end: new.len() - behind }
     }
 
     fn widened(self, start: usize, old_end: usize) -> Region {
@@ -256,10 +251,7 @@ fn read_hosts(lines: &str, file: FileId, region: Region, context: usize, base: &
     let mut read = Diags::default();
     let mut nodes: Vec<Node<'_>> = syntax::parse(lines, file, &mut read);
     let is_other = |node: &Node<'_>| node.name.text != "host" && schema::find(&node.name.text, parent).is_some();
-    // An unfinished string elsewhere would silence other findings.
-    let others = base.broken.iter().filter(|broken| broken.lines.file != file || broken.lines.range().end <= region.start || broken.lines.range().start >= region.old_end);
-    let far = read.has("syntax/unterminated") && others.count() > 0;
-    if nodes.iter().any(is_other) || read.has("syntax/kdl-1") || far {
+    if nodes.iter().any(is_other) || read.has("syntax/kdl-1") {
         return None;
     }
     let by = region.start as i64;
@@ -269,6 +261,14 @@ fn read_hosts(lines: &str, file: FileId, region: Region, context: usize, base: &
     let hosts = lower::more_hosts(&nodes, context, &base.site, &mut diags);
     if diags.is_empty() {
         return Some((hosts, None));
+    }
+    // Broken lines in two places have to do with each other: an unfinished string silences other findings,
+    // and of many findings the later ones suggest nothing.
+    let apart = |broken: &&Broken| broken.lines.file != file || broken.lines.range().end <= region.start || broken.lines.range().start >= region.old_end;
+    let others: Vec<&Diag> = base.broken.iter().filter(apart).flat_map(|broken| &broken.diags).collect();
+    let unfinished = others.iter().copied().chain(diags.iter()).any(|diag| diag.code == "syntax/unterminated");
+    if !others.is_empty() && (unfinished || others.len() + diags.total() > SUGGESTED_MAX) {
+        return None;
     }
     let broken = Broken {
         lines: Span::new(file, region.start, region.new_end),

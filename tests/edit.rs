@@ -118,29 +118,30 @@ fn what_is_no_edit_of_a_host_is_read_as_a_whole() {
 #[test]
 fn any_edits_give_the_findings_of_the_whole_site() {
     const PIECES: &[&str] = &[
-        "host ",
         "host x 20\n",
         "    host y 21 \"02:00:00:00:02:0f\"\n",
         "1",
         "0",
         " ",
-        "\n",
+        "2",
         "\"",
-        "profile=disk",
-        "tags=\"z\"",
-        "{",
-        "}",
+        " profile=disk",
+        " tags=\"z\"",
         "//",
-        "/-",
         "=",
         "a",
-        "#true",
-        "true",
+        "-",
+        "\n",
+        " #true",
+        " true",
+        " 10.0.0.9",
+        " \"10.0.0.99\"",
+        "é",
+        "{",
+        "}",
+        "/-",
         "\\",
         ";",
-        "10.0.0.9",
-        "\"10.0.0.99\"",
-        "é",
         "pool 30 40\n",
     ];
     let rounds: usize = std::env::var("NOISE").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1500);
@@ -150,7 +151,10 @@ fn any_edits_give_the_findings_of_the_whole_site() {
     let mut quick = 0;
     for round in 0..rounds {
         // Every now and then from the start, or everything soon is broken.
-        let mut text = if round % 12 == 0 { first["site.kdl"].clone() } else { editing_text(&editing) };
+        if round % 4 == 0 {
+            editing.change(first.clone());
+        }
+        let mut text = editing_text(&editing);
         let text_str = String::from_utf8(text.clone()).unwrap();
         let cut = |at: usize| text_str.floor_char_boundary(at);
         // Most edits hit a line of a host, as in life.
@@ -175,5 +179,5 @@ fn any_edits_give_the_findings_of_the_whole_site() {
         quick += usize::from(!editing.change(next.clone()));
         agree(&editing, &next, &format!("round {round}"));
     }
-    assert!(quick * 8 > rounds, "only {quick} of {rounds} edits were quick");
+    assert!(quick * 3 > rounds, "only {quick} of {rounds} edits were quick");
 }
