@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::budget::Budget;
-use super::priority::{Beaten, Candidate, Decision, Priority, decide, literal};
+use super::priority::{Beaten, Candidate, Decision, Priority, decide};
 use crate::diag::{Diag, Diags};
 use crate::schema;
 use crate::source::{FileId, Span};
@@ -229,7 +229,7 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, budget: &mut 
             Some(mine) => {
                 mine.contested = true;
                 let why = format!("`{}` says its own, and `{}` is its parent", own.name.as_ref().map_or("", |word| &word.text), parent.title());
-                mine.beaten.push(Beaten { value: literal(&choice.entry.value), span: choice.span, why });
+                mine.beaten.push(Beaten { value: choice.entry.value.literal(), span: choice.span, why });
             }
             None if passed_on => {
                 let why = format!("taken over from `{}`", parent.title());

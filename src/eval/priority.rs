@@ -2,7 +2,7 @@
 
 use crate::diag::Diag;
 use crate::source::Span;
-use crate::syntax::{Entry, Node, Value, Word, shorten};
+use crate::syntax::{Entry, Node, Word};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Priority {
@@ -69,12 +69,12 @@ pub(super) fn decide<'s>(path: &str, mut all: Vec<Candidate<'s>>) -> Option<Deci
     let rest: Vec<Candidate<'s>> = rest.collect();
     let rival = rest.iter().find(|other| other.priority == winner.priority && other.entry.value != winner.entry.value);
     let quarrel = rival.map(|rival| {
-        let (here, there) = (literal(&rival.entry.value), literal(&winner.entry.value));
+        let (here, there) = (rival.entry.value.literal(), winner.entry.value.literal());
         Diag::new("eval/conflict", rival.span, format!("`{path}` is `{here}` here and `{there}` there"))
             .label(winner.span, format!("`{there}` here"))
             .help("mark the one that shall win: (force) before its value")
     });
-    let beaten = rest.iter().map(|other| Beaten { value: literal(&other.entry.value), span: other.span, why: why(other, &winner) }).collect();
+    let beaten = rest.iter().map(|other| Beaten { value: other.entry.value.literal(), span: other.span, why: why(other, &winner) }).collect();
     Some(Decision { winner, beaten, quarrel })
 }
 
@@ -82,16 +82,5 @@ fn why(loser: &Candidate<'_>, winner: &Candidate<'_>) -> String {
     match loser.priority == winner.priority {
         true => "says the same".into(),
         false => format!("{} gives way to {}", loser.priority.name(), winner.priority.name()),
-    }
-}
-
-/// A value as an author would write it.
-pub(super) fn literal(value: &Value<'_>) -> String {
-    match value {
-        Value::Text(text) => shorten(text),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Bool(flag) => format!("#{flag}"),
-        Value::Null => "#null".into(),
     }
 }

@@ -51,6 +51,17 @@ pub enum Value<'s> {
 }
 
 impl Value<'_> {
+    /// As an author would write it, for messages: not a page of it, and text without its quotes.
+    pub fn literal(&self) -> String {
+        match self {
+            Value::Text(text) => shorten(text),
+            Value::Int(number) => number.to_string(),
+            Value::Float(number) => number.to_string(),
+            Value::Bool(flag) => format!("#{flag}"),
+            Value::Null => "#null".into(),
+        }
+    }
+
     /// How a message names what was found.
     pub fn kind(&self) -> &'static str {
         match self {

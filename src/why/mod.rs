@@ -12,7 +12,7 @@ use crate::diag::nearest;
 use crate::eval::{Config, Fact, Merged};
 use crate::model::Site;
 use crate::schema::{self, NodeSpec};
-use crate::syntax::{Entry, Node, Value, shorten};
+use crate::syntax::{Entry, Node, shorten};
 
 /// What a path may begin with.
 pub const KINDS: &[&str] = &["host", "network", "profile", "menu", "dns", "site", "use"];
@@ -130,12 +130,6 @@ fn arguments(node: &Node<'_>) -> String {
 
 /// A value as an author would write it; a secret's name is no secret, but is marked as one.
 fn literal(entry: &Entry<'_>) -> String {
-    let plain = match &entry.value {
-        Value::Text(text) => shorten(text),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Bool(flag) => format!("#{flag}"),
-        Value::Null => "#null".into(),
-    };
+    let plain = entry.value.literal();
     if entry.is_secret() { format!("(secret){plain}") } else { plain }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::options::{Declared, Fallback, OptionType};
 use crate::diag::{Diag, Diags};
 use crate::eval::datum::Datum;
-use crate::eval::priority::{Beaten, Candidate, Decision, Priority, decide, literal};
+use crate::eval::priority::{Beaten, Candidate, Decision, Priority, decide};
 use crate::eval::{Fact, Reference};
 use crate::source::Span;
 use crate::syntax::{Entry, Node, shorten};
@@ -104,7 +104,7 @@ impl Binder<'_> {
         }
         let Decision { winner, beaten, quarrel } = decide(path, candidates)?;
         self.refer(kind, &winner.entry);
-        let shown = if winner.entry.is_secret() { "a secret".into() } else { literal(&winner.entry.value) };
+        let shown = if winner.entry.is_secret() { "a secret".into() } else { winner.entry.value.literal() };
         self.decided(path, shown, winner.span, winner.priority.name(), beaten);
         quarrel.into_iter().for_each(|diag| self.diags.push(diag));
         Some(Datum::of(&winner.entry))
@@ -141,7 +141,7 @@ impl Binder<'_> {
             return None;
         }
         let beaten = silenced.iter().map(|node| Beaten {
-            value: node.args().map(|entry| literal(&entry.value)).collect::<Vec<_>>().join(" "),
+            value: node.args().map(|entry| entry.value.literal()).collect::<Vec<_>>().join(" "),
             span: node.span,
             why: format!("{} gives way to {}", Priority::of(node.note.as_ref()).name(), loudest.name()),
         });

@@ -16,7 +16,6 @@ use load::{Module, inner_uses};
 use super::budget::Budget;
 use super::datum::Datum;
 use super::imports::File;
-use super::priority::literal;
 use super::scope::{Scope, take_lets};
 use super::{Fact, Reference, TemplateScope};
 use crate::diag::{Diag, Diags};
@@ -188,7 +187,7 @@ impl<'s> Workshop<'s, '_> {
             }
             match all.get(&*node.name.text) {
                 Some((value, first)) if *value != entry.value => {
-                    let (here, there) = (literal(&entry.value), literal(value));
+                    let (here, there) = (entry.value.literal(), value.literal());
                     let message = format!("setting `{}` is `{here}` here and `{there}` there", node.name.text);
                     let diag = Diag::new("eval/conflict", node.span, message).label(*first, format!("`{there}` here"));
                     self.diags.push(diag.help("delete one of them"));

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Diag, Diags};
 use crate::eval::datum::Datum;
-use crate::eval::priority::literal;
 use crate::schema::{self, OPTION_TYPES, REFERENCES, duration_secs, is_name, mac_bytes};
 use crate::source::Span;
 use crate::syntax::{Entry, Node, Value, shorten};
@@ -84,7 +83,7 @@ impl<'s> Declared<'s> {
             diags.push(diag.help("write (submodule)required, or (submodule)many where it may be given more than once"));
             return None;
         }
-        let example = option.prop("example").map(|entry| entry.text().map_or_else(|| literal(&entry.value), |text| format!("\"{text}\"")));
+        let example = option.prop("example").map(|entry| entry.text().map_or_else(|| entry.value.literal(), |text| format!("\"{text}\"")));
         let mut this = Declared {
             example: example.unwrap_or_else(|| kind.example()),
             kind,
@@ -142,7 +141,7 @@ impl<'s> Declared<'s> {
         // The bounds of a list are about its length.
         let is_item = matches!(self.kind, OptionType::List(_));
         if let Some(bound) = self.out_of_bounds(kind, entry).filter(|_| !is_item) {
-            let diag = Diag::new("schema/range", entry.value_span, format!("`{title}` is {}; {bound}", literal(&entry.value)));
+            let diag = Diag::new("schema/range", entry.value_span, format!("`{title}` is {}; {bound}", entry.value.literal()));
             diags.push(self.labelled(diag, entry).help(format!("choose {bound}")));
             return None;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::located;
 use crate::diag::{Diag, Diags};
 use crate::model::{At, Claim, HostClaim, Secret, Subject};
-use crate::syntax::{Entry, Node, Value};
+use crate::syntax::{Entry, Node};
 
 /// The secrets by name; the later of two of one name is the mistake.
 pub(super) fn secrets(nodes: &[Node<'_>], diags: &mut Diags) -> Vec<Secret> {
@@ -50,7 +50,7 @@ fn subject(node: &Node<'_>, subject: &Entry<'_>) -> Subject {
         Some(("tag", name)) => Subject::Tag(named(name), host_claims(node)),
         _ => {
             let agrees = |prop: &str, wanted: bool| node.prop(prop).is_none_or(|entry| (entry.value == subject.value) == wanted);
-            Subject::Value { shown: show(&subject.value), holds: agrees("is", true) && agrees("not", false) }
+            Subject::Value { shown: format!("`{}`", subject.value.literal()), holds: agrees("is", true) && agrees("not", false) }
         }
     }
 }
@@ -67,14 +67,4 @@ fn host_claims(node: &Node<'_>) -> Vec<HostClaim> {
         _ => None,
     };
     node.props().filter_map(claim).collect()
-}
-
-fn show(value: &Value<'_>) -> String {
-    match value {
-        Value::Text(text) => format!("`{}`", crate::syntax::shorten(text)),
-        Value::Int(number) => format!("`{number}`"),
-        Value::Float(number) => format!("`{number}`"),
-        Value::Bool(flag) => format!("`#{flag}`"),
-        Value::Null => "`#null`".into(),
-    }
 }
