@@ -4,7 +4,7 @@
 use pxelator::compile;
 use pxelator::source::Inputs;
 
-use crate::harness::inputs;
+use crate::harness::{Folder, inputs};
 
 fn many(count: usize, line: impl Fn(usize) -> String) -> String {
     (0..count).map(line).collect()
@@ -151,4 +151,16 @@ fn a_site_full_of_mistakes_is_told_in_parts() {
     let compiled = compile(Inputs::from([("site.kdl".to_owned(), format!("site lab\n{errors}").into_bytes())]), "site.kdl");
     assert_eq!(compiled.diags.errors(), 10_000);
     assert!(compiled.diags.iter().count() <= pxelator::diag::KEPT_MAX);
+}
+
+#[test]
+fn what_a_file_names_is_found_in_one_pass() {
+    let folder =
+        Folder::with(&format!("site lab\n{}kiosk\n// file: modules/kiosk.kdl\nmodule kiosk {{}}\n", "use \\\n".repeat(20_000)));
+    let (inputs, _) = pxelator::store::read_site(&folder.0.join("site.kdl")).unwrap();
+    assert!(!inputs.contains_key("modules/nothing.kdl"));
+    let folder = Folder::with("site lab\nuse \\\n  kiosk // as it may stand\n// file: modules/kiosk.kdl\nmodule kiosk {}\n");
+    let (inputs, _) = pxelator::store::read_site(&folder.0.join("site.kdl")).unwrap();
+    assert!(inputs.contains_key("modules/kiosk.kdl"));
+    folder.run(&["check"]).ended(0);
 }

@@ -241,7 +241,9 @@ fn wanted(name: &str, bytes: &[u8]) -> Vec<Target> {
 /// Does nothing but white space stand between here and the end of what came before?
 fn is_node_start(text: &str, at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default().trim_end_matches([' ', '\t']);
-    before.is_empty() || before.ends_with(['\n', '\r', ';', '{'])
+    let Some(line) = before.strip_suffix(['\n', '\r']) else { return before.is_empty() || before.ends_with([';', '{']) };
+    // A line that ends in `\` goes on here.
+    !line.trim_end_matches([' ', '\t', '\r']).ends_with('\\')
 }
 
 /// How long a node that names a file may be, in bytes.

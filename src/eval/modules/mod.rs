@@ -137,6 +137,9 @@ impl<'s> Workshop<'s, '_> {
     /// Makes one instance from all lines about it.
     fn instance(&mut self, module: &Module<'s>, name: &str, lines: &[Node<'s>]) {
         let Some(line) = lines.first() else { return };
+        if !self.budget.made(module.weight, line.span, self.diags) {
+            return;
+        }
         let Some(number) = self.new_instance(line.span) else { return };
         let given: Vec<Node<'s>> = lines.iter().flat_map(|line| &line.children).cloned().collect();
         let given = module.translate(given, self.diags);
@@ -155,9 +158,6 @@ impl<'s> Workshop<'s, '_> {
             values.insert("settings".into(), Datum::List(words.collect()));
         }
         let mut nodes: Vec<Node<'s>> = module.config.iter().chain(&module.claims).cloned().collect();
-        if !self.budget.made(module.weight, line.span, self.diags) {
-            return;
-        }
         nodes.iter_mut().for_each(|node| load::rebase(node, number));
         let lets = take_lets(&mut nodes, "config", self.diags);
         let scope = Scope::of_module(values, lets, self.budget, self.diags);
