@@ -98,6 +98,9 @@ pub(crate) fn finish(sources: &mut Sources, diags: &mut Diags) {
     diags.sort();
     diags.blame(sources);
     sources.mask(diags.masks());
+    if !diags.is_empty() {
+        sources.tame();
+    }
 }
 
 /// Bytes → texts, and a finding for each that is none.
@@ -119,6 +122,7 @@ pub fn explain_value(inputs: Inputs, entry: &str, path: &str) -> (Compiled, Resu
     sources.adopt(instances);
     site.and_then(|site| check::check(site, &mut diags));
     finish(&mut sources, &mut diags);
+    sources.tame();
     (Compiled { sources, diags, tree: None }, answer)
 }
 

@@ -205,6 +205,20 @@ impl Sources {
         }
     }
 
+    /// Takes the power from characters that would act on a terminal, the length of the texts kept.
+    pub fn tame(&mut self) {
+        let acts = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        for source in self.list.iter_mut().filter(|source| source.text.contains(acts)) {
+            let harmless = |c: char| match (acts(c), c.len_utf8()) {
+                (false, _) => c,
+                (true, 1) => '?',
+                (true, 2) => '¿',
+                (true, _) => '\u{fffd}',
+            };
+            source.text = source.text.chars().map(harmless).collect();
+        }
+    }
+
     /// `site.kdl:12`, as editors understand it.
     pub fn describe(&self, span: Span) -> String {
         let line = self.get(span.file).map_or(0, |source| source.place(span.start as usize).line);

@@ -39,7 +39,7 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["boot/reserved-name", "boot/two-starts"], about: "a profile has a name of its own and starts one thing", run: boot::names },
     Check { codes: &["boot/no-default", "boot/default-not-entry", "boot/unknown-entry", "boot/label-clash"], about: "the menu offers what exists", run: boot::menu },
     Check { codes: &["boot/path-escape", "boot/asset-missing", "boot/tftp-size"], about: "assets lie below their folder, are pinned, and fit their way", run: boot::assets },
-    Check { codes: &["boot/file-missing", "boot/file-twice"], about: "texts have a source and a name of their own", run: site::texts },
+    Check { codes: &["boot/file-missing", "boot/file-twice", "eval/import-escape"], about: "texts have a source and a name of their own", run: site::texts },
     Check { codes: &["boot/newline", "boot/loader-syntax", "boot/cmdline-long"], about: "command lines survive every loader", run: boot::cmdlines },
     Check { codes: &["dhcp/option-overflow", "dhcp/reply-too-large"], about: "DHCP replies fit", run: dhcp::replies },
     Check { codes: &["dns/outside-zone", "dns/name-length"], about: "names lie in the site's domain and fit a packet", run: dns::names },

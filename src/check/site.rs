@@ -173,7 +173,10 @@ pub(super) fn texts(site: &Site, diags: &mut Diags) {
                 let diag = Diag::new("boot/path-escape", text.name.span, format!("`{}` is no plain path", text.name.value));
                 diags.push(diag.help("use letters, digits and . _ + @ ~ - between slashes, and no `..`"));
             }
-            if text.text.is_none() {
+            if crate::source::import_path(&text.from.value).is_none() {
+                let diag = Diag::new("eval/import-escape", text.from.span, format!("`{}` is outside the site folder", crate::syntax::shorten(&text.from.value)));
+                diags.push(diag.help("copy the file below the folder of site.kdl; a module's below modules/NAME/"));
+            } else if text.text.is_none() {
                 let diag = Diag::new("boot/file-missing", text.from.span, format!("no file `{}`", crate::syntax::shorten(&text.from.value)));
                 diags.push(diag.help("write a path that begins at the folder of site.kdl; a module's begins at modules/NAME/"));
             }

@@ -88,6 +88,7 @@ fn fact_json(compiled: &Compiled, fact: &eval::Fact) -> serde_json::Value {
 /// `out/dhcp/leases.jsonl:3`
 fn line(args: &Args) -> Result<Outcome, Failure> {
     let mut compiled = load(&args.site)?;
+    compiled.sources.tame();
     let quiet = ReportArgs { format: Format::Text, deny: None };
     if !show(&mut compiled, &args.site, &quiet) {
         return Ok(Outcome::Errors);

@@ -51,7 +51,7 @@ impl Diag {
     /// A finding at `span`; its severity is the one that `codes.rs` gives the code.
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         let label = Label { span, text: String::new() };
-        let mut message: String = message.into();
+        let mut message: String = tame(message.into());
         if message.len() > MESSAGE_BYTES_MAX {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
             message.push('…');
@@ -112,6 +112,8 @@ impl Diag {
 pub struct Diags {
     list: Vec<Diag>,
     errors: usize,
+    /// Place, code and words of those that are kept.
+    seen: BTreeSet<(Option<Span>, &'static str, String)>,
     /// Findings beyond [`KEPT_MAX`], counted only.
     dropped: usize,
     /// Names of things that were declared but are too broken to use.
@@ -129,8 +131,14 @@ impl Diags {
     pub fn push(&mut self, diag: Diag) {
         self.errors += usize::from(diag.severity == Severity::Error);
         self.codes.insert(diag.code);
+        // One line of a `repeat` may be wrong a thousand times in the same words.
+        let key = (diag.primary(), diag.code, diag.message.clone());
+        if self.seen.contains(&key) {
+            return;
+        }
         if self.list.len() < KEPT_MAX {
             self.list.push(diag);
+            self.seen.insert(key);
         } else {
             self.dropped += 1;
         }
@@ -149,6 +157,10 @@ impl Diags {
     /// The value at this place hangs on something lost: no error is reported there.
     pub fn taint(&mut self, span: Span) {
         self.tainted.insert(span);
+    }
+
+    pub fn is_tainted(&self, span: Span) -> bool {
+        self.tainted.contains(&span)
     }
 
     /// A secret may be written here: the text of this place is masked wherever it would be shown.
@@ -179,6 +191,11 @@ impl Diags {
     /// The names of what was left out.
     pub fn lost_names(&self) -> impl Iterator<Item = &str> {
         self.lost.iter().map(String::as_str)
+    }
+
+    /// Was anything said of this family, such as `syntax`?
+    pub fn has_family(&self, family: &str) -> bool {
+        self.codes.iter().any(|code| code.split('/').next() == Some(family))
     }
 
     /// Is something lost of which nobody knows the name?
@@ -265,6 +282,18 @@ impl Diags {
         }
         self.order();
     }
+}
+
+/// Control characters, and those that turn the direction of writing, would act on the reader's terminal.
+pub fn tame(text: String) -> String {
+    if !text.chars().any(acts) {
+        return text;
+    }
+    text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
+}
+
+fn acts(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The known name that a typing mistake away is nearest: at most a third of the letters may differ.

@@ -99,17 +99,23 @@ impl<'s> Scope<'s> {
         }
         if depth > LET_DEPTH_MAX {
             stuck.insert(name.to_owned());
-            self.values.insert(name.to_owned(), Datum::One(Value::Null));
-            let message = format!("`let` values refer to each other more than {LET_DEPTH_MAX} deep, or in a circle");
+            diags.lose(name);
+            let message = format!("`let {name}` refers to itself, or through more than {LET_DEPTH_MAX} others");
             diags.push(Diag::new("eval/limit", entry.span, message).help("write one of them without braces"));
             return;
         }
         for used in entry.text().map(names_in).unwrap_or_default() {
             self.resolve(&used, waiting, depth + 1, stuck, budget, diags);
         }
+        if stuck.contains(name) {
+            return;
+        }
         let mut entry = entry.clone();
-        if !stuck.contains(name) {
-            self.filler(budget, diags).entry(&mut entry);
+        let errors = diags.errors();
+        self.filler(budget, diags).entry(&mut entry);
+        if diags.errors() > errors || diags.is_tainted(entry.value_span) {
+            stuck.insert(name.to_owned());
+            return diags.lose(name); // whoever uses it has no mistake of their own
         }
         self.values.insert(name.to_owned(), Datum::of(&entry));
     }
@@ -223,7 +229,7 @@ impl<'s> Filler<'_, 's> {
                 continue;
             }
             let Some((inside, tail)) = after.split_once('}') else {
-                let diag = Diag::new("eval/undefined-name", span, format!("`{{{}` has no closing brace", shorten(after)));
+                let diag = Diag::new("eval/expression", span, format!("`{{{}` has no closing brace", shorten(after)));
                 self.diags.push(diag.help("write `{{` for a brace itself"));
                 return out;
             };

@@ -43,7 +43,7 @@ pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diag
 const MERGED: &[&str] = &["profile", "menu", "dns"];
 
 /// A priority before a value or a list: one of two words, and only where things merge.
-fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
+pub fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
     let Some(note) = note else { return };
     if !matches!(&*note.text, "force" | "default") {
         let diag = Diag::new("schema/type", note.span, format!("unknown mark `({})`", note.text));

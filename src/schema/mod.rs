@@ -12,7 +12,7 @@ mod nodes;
 mod option_types;
 mod types;
 
-pub use conform::{conform, entries, refuse_literal, twice};
+pub use conform::{conform, entries, mark, refuse_literal, twice};
 pub use nodes::{FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
 pub use option_types::{OPTION_TYPES, OptionType};
 pub use types::{Kind, Type, duration_secs, is_name, mac_bytes, show_duration};

@@ -26,7 +26,7 @@ pub use generation::{Generation, open, read_folder};
 pub enum Error {
     #[error("there is no {path}: run this in the folder of your site.kdl, or give its path")]
     NoSite { path: PathBuf },
-    #[error("{path} is a folder: give the path of the site file, such as {path}/site.kdl")]
+    #[error("{path} is a folder, not a file: name a file, such as {path}/site.kdl")]
     Folder { path: PathBuf },
     #[error("{path} is no regular file")]
     Special { path: PathBuf },

@@ -67,6 +67,7 @@ impl Value<'_> {
         match self {
             Value::Text(_) => "text",
             Value::Int(_) => "a number",
+            Value::Float(number) if number.abs() >= 9.2e18 => "a number beyond 9223372036854775807",
             Value::Float(_) => "a number with a fraction",
             Value::Bool(_) => "a boolean",
             Value::Null => "`#null`",

@@ -7,6 +7,7 @@ use crate::diag::{Diag, Diags};
 use crate::eval::datum::Datum;
 use crate::eval::priority::{Beaten, Candidate, Decision, Priority, decide};
 use crate::eval::{Fact, Reference};
+use crate::schema;
 use crate::source::Span;
 use crate::syntax::{Entry, Node, shorten};
 
@@ -16,6 +17,8 @@ pub(super) type Values<'s> = BTreeMap<String, Datum<'s>>;
 /// One use of a module, while its options are bound.
 pub(super) struct Binder<'a> {
     pub(super) module: &'a str,
+    /// The number of the use.
+    pub(super) instance: usize,
     /// The `use` line that is told what is missing.
     pub(super) line: Span,
     pub(super) diags: &'a mut Diags,
@@ -76,9 +79,12 @@ impl Binder<'_> {
             Fallback::Many => Some(Datum::List(Vec::new())),
             Fallback::Value(value) => {
                 let shown = value.show().unwrap_or_else(|| "a list".into());
-                self.decided(path, shown, option.default_span, "the default of the option", Vec::new());
+                let span = Span { file: option.default_span.file.used(self.instance), ..option.default_span };
+                self.decided(path, shown, span, "the default of the option", Vec::new());
                 Some(value.clone())
             }
+            // A file that could not be read to its end may have said it.
+            Fallback::Required if self.diags.has_family("syntax") => None,
             Fallback::Required => {
                 let diag = Diag::new("eval/option-required", self.line, format!("module `{}` needs `{name}`", self.module));
                 let help = format!("write between its braces: {name} {}", option.example);
@@ -98,6 +104,10 @@ impl Binder<'_> {
             let [entry] = node.entries.as_slice() else { return self.not_one(name, option, node) };
             if entry.name.is_some() || !node.children.is_empty() {
                 return self.not_one(name, option, node);
+            }
+            schema::mark(node.note.as_ref(), true, self.diags);
+            if !entry.is_secret() {
+                schema::mark(entry.note.as_ref(), true, self.diags);
             }
             option.typed(name, kind, entry, self.diags)?;
             candidates.push(Candidate { entry: entry.clone(), span: node.span, priority: Priority::of_child(node, entry) });
@@ -129,7 +139,11 @@ impl Binder<'_> {
             if node.entries.iter().any(|entry| entry.name.is_some()) || !node.children.is_empty() {
                 return self.not_one(name, option, node);
             }
+            schema::mark(node.note.as_ref(), true, self.diags);
             for entry in &node.entries {
+                if !entry.is_secret() {
+                    schema::mark(entry.note.as_ref(), false, self.diags);
+                }
                 items.push(option.typed(name, item, entry, self.diags)?);
                 self.refer(item, entry);
             }

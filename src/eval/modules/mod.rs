@@ -146,7 +146,7 @@ impl<'s> Workshop<'s, '_> {
         let (settings, given): (Vec<&Node<'s>>, Vec<&Node<'s>>) =
             given.iter().partition(|node| node.name.text == "settings" && module.takes_settings);
         let Made { facts, references, .. } = &mut self.made;
-        let mut binder = Binder { module: &module.name, line: line.span, diags: self.diags, facts, references };
+        let mut binder = Binder { module: &module.name, instance: number, line: line.span, diags: self.diags, facts, references };
         let Some(mut values) = binder.bind(&module.options, &given, &format!("use.{name}")) else { return self.diags.lose_unknown() };
         let settings = self.settings(&settings);
         values.entry("name".into()).or_insert_with(|| Datum::text(name));

@@ -78,14 +78,20 @@ impl<'s> Declared<'s> {
         let entry = option.arg(1)?;
         let kind = OptionType::read(option, entry, diags)?;
         let inner = declared(option, diags)?;
+        if let Some(extra) = option.arg(2).filter(|_| !matches!(kind, OptionType::List(_))) {
+            let diag = Diag::new("schema/too-many", extra.span, "an option has one default; this is one value too many");
+            diags.push(diag.help("delete it; the words of an enum stand in values=\"one,two\""));
+            return None;
+        }
         if kind != OptionType::Submodule && !inner.is_empty() {
             let diag = Diag::new("eval/option-type", option.span, "only a submodule has options of its own");
             diags.push(diag.help("write (submodule)required, or (submodule)many where it may be given more than once"));
             return None;
         }
         let example = option.prop("example").map(|entry| entry.text().map_or_else(|| entry.value.literal(), |text| format!("\"{text}\"")));
+        let least = option.prop("min").filter(|_| matches!(kind, OptionType::Int | OptionType::Duration)).map(|entry| entry.text().map_or_else(|| entry.value.literal(), |text| format!("\"{text}\"")));
         let mut this = Declared {
-            example: example.unwrap_or_else(|| kind.example()),
+            example: example.or(least).unwrap_or_else(|| kind.example()),
             kind,
             fallback: Fallback::Required,
             doc: option.prop("doc").and_then(Entry::text).unwrap_or_default().to_owned(),
