@@ -14,13 +14,14 @@ use crate::out::{MANIFEST, Manifest, Tree};
 pub fn write(folder: &Path, tree: &Tree, manifest: &Manifest) -> Result<bool> {
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|| "out".into());
+    fs::create_dir_all(parent).map_err(failed("make", parent))?;
+    let _one_at_a_time = lock(parent)?;
+    // Also where nothing is to write: a build that was killed behind its exchange left the old tree.
+    clear_leftovers(parent, &name);
     if is_current(folder, manifest) {
         return Ok(false);
     }
-    fs::create_dir_all(parent).map_err(failed("make", parent))?;
-    let _one_at_a_time = lock(parent)?;
     refuse_foreign(folder)?;
-    clear_leftovers(parent, &name);
     let fresh = parent.join(format!(".{name}.building-{}", std::process::id()));
     let written = fill(&fresh, tree, manifest).and_then(|()| exchange(&fresh, folder));
     if fresh.exists() {
