@@ -140,7 +140,10 @@ impl Editing {
         let was_read = base.site.hosts.iter().filter(|host| within(host.span)).count();
         let broken_here = base.broken.iter().any(|broken| within(broken.lines));
         let nodes = syntax::parse(old, file, &mut Diags::default());
-        if nodes.iter().any(|node| node.name.text != "host") && !broken_here || nodes.len() < was_read {
+        // Other nodes mean something already; unknown ones are among what is broken.
+        let parent = base.site.contexts.get(context)?.parent;
+        let counts = |node: &Node<'_>| node.name.text != "host" && (!broken_here || schema::find(&node.name.text, parent).is_some());
+        if nodes.iter().any(counts) || nodes.len() < was_read {
             return None;
         }
         let (hosts, broken) = read_hosts(new, file, region, context, base)?;
