@@ -3,6 +3,7 @@
 //! Exit codes: 0 good, 1 errors in the site or in what was asked for, 2 usage or environment.
 
 mod build;
+mod changes;
 mod check;
 mod completion;
 mod explain;
@@ -19,6 +20,7 @@ mod report;
 mod serve;
 mod simulate;
 mod site;
+mod storage;
 mod verify;
 mod watch;
 mod why;
@@ -51,6 +53,8 @@ enum Command {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
+    Storage(storage::Args),
+    Changes(changes::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -88,6 +92,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Storage(args) => storage::run(args),
+        Command::Changes(args) => changes::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),
