@@ -5,10 +5,13 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
 
 use super::{Error, Result, failed, read_folder};
 use crate::out::{MANIFEST, Manifest, Tree};
+
+/// Up to how many files are brought to the disk one by one; of more the whole file system is, once.
+const SYNCED_ALONE_MAX: usize = 128;
 
 /// Writes the tree. Gives false where the folder holds it already.
 pub fn write(folder: &Path, tree: &Tree, manifest: &Manifest) -> Result<bool> {
@@ -79,11 +82,21 @@ fn fill(fresh: &Path, tree: &Tree, manifest: &Manifest) -> Result<()> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed("make", parent))?;
         }
-        write_synced(&path, artifact.bytes())?;
+        // Waiting for the disk file by file took 20 s with 5,000 files.
+        let write = if manifest.files.len() > SYNCED_ALONE_MAX { write_unsynced } else { write_synced };
+        write(&path, artifact.bytes())?;
     }
     write_synced(&fresh.join(MANIFEST), manifest.text().as_bytes())?;
+    if manifest.files.len() > SYNCED_ALONE_MAX {
+        let folder = File::open(fresh).map_err(failed("open", fresh))?;
+        return syncfs(&folder).map_err(|errno| failed("write", fresh)(errno.into()));
+    }
     let folders: BTreeSet<PathBuf> = tree.files().filter_map(|(path, _)| fresh.join(path).parent().map(Path::to_owned)).collect();
     folders.iter().try_for_each(|folder| File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder)))
+}
+
+fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(failed("write", path))
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
