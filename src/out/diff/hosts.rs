@@ -124,7 +124,7 @@ fn lease(host: &Host, side: &Side<'_>) -> Option<String> {
 }
 
 /// What a set lost and gained; one for one is a change.
-pub(super) fn set<T: Ord>(fact: &'static str, old: &BTreeSet<T>, new: &BTreeSet<T>, show: impl Fn(&T) -> String) -> Vec<Fact> {
+fn set<T: Ord>(fact: &'static str, old: &BTreeSet<T>, new: &BTreeSet<T>, show: impl Fn(&T) -> String) -> Vec<Fact> {
     let gone: Vec<String> = old.difference(new).map(&show).collect();
     let come: Vec<String> = new.difference(old).map(&show).collect();
     if let ([from], [to]) = (gone.as_slice(), come.as_slice()) {

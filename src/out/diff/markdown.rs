@@ -27,6 +27,8 @@ pub(super) fn markdown(diff: &Diff) -> String {
             }
         }
     }
+    // A folded list ends with the empty line that a heading begins with.
+    let mut out = out.replace("\n\n\n", "\n\n");
     if left > 0 {
         out.push_str(&format!("\nAnd {left} more changes; `pxelator diff --format json` lists them all.\n"));
     }

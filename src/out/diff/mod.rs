@@ -158,6 +158,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     };
     told.extend(TABLES.iter().filter(|path| !written_otherwise(path)).map(|path| (*path).to_owned()));
     changes.extend(files::rest(&old, &new, &told, &mut touched));
+    changes.sort_by(|a, b| a.order().cmp(&b.order()));
     Diff { hosts_touched: touched.hosts.len() + touched.gone, changes }
 }
 
@@ -192,6 +193,13 @@ impl Diff {
 impl Fact {
     pub(super) fn new(fact: &'static str, from: Option<String>, to: Option<String>) -> Fact {
         Fact { fact, of: None, from, to }
+    }
+}
+
+impl Change {
+    /// What came, what went, what changed, each by name.
+    fn order(&self) -> (Area, Action, Option<&str>) {
+        (self.area, self.action, self.subjects.first().map(|subject| subject.name.as_str()))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::hosts::set;
 use super::side::{Side, Touched};
 use super::{Action, Area, Change, Fact, Reach, Subject, When};
 use crate::out::table::{NetworkRow, PoolRow};
@@ -28,7 +27,7 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>, names: &BTreeMap<String, S
             Some(other) if row == other => {}
             Some(other) => {
                 let facts = changed(row, other, &nets);
-                all.push(change(row, Action::Changed, facts, new.reach_of_network(other, touched)));
+                all.push(change(row, Action::Changed, facts.clone(), reach(new, other, &facts, touched)));
             }
             None => {
                 let facts = whole(row).into_iter().map(|fact| Fact { from: fact.to, to: None, ..fact }).collect();
@@ -41,7 +40,18 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>, names: &BTreeMap<String, S
     alike(all)
 }
 
-/// Networks with the same change are one change, if it reaches nobody of whom more is to say.
+/// What only its pools say does not reach hosts; its name reaches nobody.
+const OF_POOLS: [&str; 6] = ["pool", "pools", "pool lease", "pool menu", "stranded", "name"];
+
+fn reach(new: &Side<'_>, row: &NetworkRow, facts: &[Fact], touched: &mut Touched) -> Reach {
+    if facts.iter().any(|fact| !OF_POOLS.contains(&fact.fact)) {
+        return new.reach_of_network(row, touched);
+    }
+    let pools = (facts.iter().any(|fact| fact.fact != "name") && !row.pools.is_empty()).then(|| row.network.clone());
+    Reach { pools: pools.into_iter().collect(), ..Reach::default() }
+}
+
+/// Networks with the same change are one change.
 fn alike(all: Vec<Change>) -> Vec<Change> {
     let mut out: Vec<Change> = Vec::new();
     let mut known: BTreeMap<(Action, Vec<Fact>), usize> = BTreeMap::new();
@@ -62,12 +72,15 @@ fn alike(all: Vec<Change>) -> Vec<Change> {
 }
 
 fn change(row: &NetworkRow, action: Action, facts: Vec<Fact>, reach: Reach) -> Change {
-    let when = match action {
-        Action::Added => When::Now,
-        Action::Removed | Action::Changed => When::NextLease,
+    let boot = facts.iter().any(|fact| fact.fact == "pool menu");
+    let lease = facts.iter().any(|fact| fact.fact != "pool menu");
+    let when: BTreeSet<When> = match action {
+        Action::Added => [When::Now].into(),
+        Action::Removed => [When::NextLease].into(),
+        Action::Changed => lease.then_some(When::NextLease).into_iter().chain(boot.then_some(When::NextBoot)).collect(),
     };
     let subjects = vec![Subject { name: row.network.clone(), facts: Vec::new() }];
-    Change { area: Area::Networks, action, when: BTreeSet::from([when]), facts, subjects, reach }
+    Change { area: Area::Networks, action, when, facts, subjects, reach }
 }
 
 /// All that a network says, as single values.
@@ -100,21 +113,59 @@ fn changed(old: &NetworkRow, new: &NetworkRow, pools: &[Span]) -> Vec<Fact> {
     let values = values(old).into_iter().zip(values(new)).filter(|(was, is)| was != is);
     let values = values.map(|((name, from), (_, to))| Fact::new(name, from, to));
     let mut facts: Vec<Fact> = name.into_iter().chain(values).collect();
-    let rows = |row: &NetworkRow| row.pools.iter().map(described).collect::<Vec<_>>();
-    let sets = |row: &NetworkRow| rows(row).into_iter().collect::<BTreeSet<_>>();
-    let told = set("pool", &sets(old), &sets(new), String::clone);
-    if told.is_empty() && old.pools != new.pools {
-        // The same pools in another order, or one of them twice.
-        facts.push(Fact::new("pools", Some(rows(old).join("; ")), Some(rows(new).join("; "))));
-    }
-    facts.extend(told);
+    facts.extend(pool_facts(&old.pools, &new.pools));
     facts.extend(stranded(old, pools));
     facts
 }
 
 /// What a pool says, in one text.
 fn described(pool: &PoolRow) -> String {
-    format!("{}–{} lease {} menu {}", pool.first, pool.last, show_duration(pool.lease_secs.into()), pool.menu)
+    format!("{} lease {} menu {}", range(pool), show_duration(pool.lease_secs.into()), pool.menu)
+}
+
+fn range(pool: &PoolRow) -> String {
+    format!("{}–{}", pool.first, pool.last)
+}
+
+/// A pool is the same where it begins alike, or else ends alike; the others came or went.
+fn pool_facts(old: &[PoolRow], new: &[PoolRow]) -> Vec<Fact> {
+    let places =
+        |of: fn(&PoolRow) -> Ipv4Addr| new.iter().enumerate().map(|(at, pool)| (of(pool), at)).collect::<BTreeMap<_, _>>();
+    let (firsts, lasts) = (places(|pool| pool.first), places(|pool| pool.last));
+    let mut matched: BTreeMap<usize, &PoolRow> = BTreeMap::new();
+    let mut gone: Vec<&PoolRow> = Vec::new();
+    for pool in old {
+        let same = [firsts.get(&pool.first), lasts.get(&pool.last)].into_iter().flatten().find(|at| !matched.contains_key(at));
+        match same {
+            Some(at) => drop(matched.insert(*at, pool)),
+            None => gone.push(pool),
+        }
+    }
+    let mut facts: Vec<Fact> = gone.into_iter().map(|pool| Fact::new("pool", Some(described(pool)), None)).collect();
+    for (at, is) in new.iter().enumerate() {
+        match matched.get(&at) {
+            Some(was) => facts.extend(pool_changed(was, is)),
+            None => facts.push(Fact::new("pool", None, Some(described(is)))),
+        }
+    }
+    if facts.is_empty() && old != new {
+        let list = |pools: &[PoolRow]| Some(pools.iter().map(described).collect::<Vec<_>>().join("; "));
+        facts.push(Fact::new("pools", list(old), list(new)));
+    }
+    facts
+}
+
+fn pool_changed(old: &PoolRow, new: &PoolRow) -> Vec<Fact> {
+    let lease = |pool: &PoolRow| show_duration(pool.lease_secs.into());
+    let values = [
+        ("pool", range(old), range(new)),
+        ("pool lease", lease(old), lease(new)),
+        ("pool menu", old.menu.clone(), new.menu.clone()),
+    ];
+    let differ = values.into_iter().filter(|(_, was, is)| was != is);
+    differ
+        .map(|(name, was, is)| Fact { of: (name != "pool").then(|| range(new)), ..Fact::new(name, Some(was), Some(is)) })
+        .collect()
 }
 
 /// Addresses from one to another.

@@ -173,6 +173,10 @@ fn phrase(fact: &Fact, action: Action, quote: &impl Fn(&str) -> String) -> Strin
         ("bytes", _) => value(fact, action, quote) + " bytes",
         ("records", _) => value(fact, action, quote) + " records",
         ("content", _) => "other content of the same size".to_owned(),
+        ("pool lease" | "pool menu", _) => {
+            let what = fact.fact.strip_prefix("pool ").unwrap_or_default();
+            format!("pool {of_whom}{what} {}", value(fact, action, quote))
+        }
         ("stranded", _) => format!("leases of {from} addresses cannot be renewed ({})", of.unwrap_or_default()),
         (name, _) => format!("{of_whom}{name} {}", value(fact, action, quote)),
     }
