@@ -248,7 +248,7 @@ fn revisions_and_folders_are_compared_and_exit_codes_tell() {
     assert!(folder.run(&["diff"]).ended(0).out().contains(told));
     folder.run(&["diff", "--detailed-exitcode"]).ended(2);
     folder.run(&["diff", "--detailed-exitcode", "--max-hosts", "1"]).ended(2);
-    assert!(folder.run(&["diff", "--max-hosts", "0"]).ended(3).err().contains("1 hosts are touched, and --max-hosts allows 0"));
+    assert!(folder.run(&["diff", "--max-hosts", "0"]).ended(3).err().contains("hosts touched: 1, and --max-hosts allows 0"));
     commit(&folder, "second");
     assert!(folder.run(&["diff", "HEAD~1", "HEAD"]).ended(0).out().contains(told));
     assert!(folder.run(&["diff", "HEAD", "HEAD~1"]).ended(0).out().contains("~ pc-17: renamed pc-07"));
@@ -338,16 +338,13 @@ fn a_pinned_kernel_and_a_text_say_who_loads_them() {
     let told = between(&old, &new).text();
     assert!(
         told.contains(
-            "~ asset debian-12/vmlinuz: 14186432 → 15000000 bytes; reaches by menus default, kiosk, kiosk-beta … 24 hosts ("
+            "~ asset debian-12/vmlinuz: 14186432 → 15000000 bytes; loaded by menus default, kiosk, kiosk-beta …; reaches "
         ),
         "{told}"
     );
     assert!(told.contains("~ text kiosk/browser.json: +1 −1 lines; reaches kiosk-01, kiosk-03, kiosk-04 [next boot]"), "{told}");
-    assert!(told.contains("~ loader efi64: file snponly.efi → ipxe.efi [next boot]"), "{told}");
-    assert!(
-        told.contains("  ~ added nfs/exports (+1 lines) [now]") || told.contains("  + added nfs/exports (+1 lines) [now]"),
-        "{told}"
-    );
+    assert!(told.contains("~ loader efi64: file snponly.efi → ipxe.efi; reaches "), "{told}");
+    assert!(told.contains("  + added nfs/exports (+1 lines) [now]"), "{told}");
 }
 
 fn example() -> Files {

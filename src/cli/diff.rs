@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     });
     let touched = diff.hosts_touched();
     if let Some(limit) = args.max_hosts.filter(|limit| touched > *limit) {
-        say(&format!("{touched} hosts are touched, and --max-hosts allows {limit}"));
+        say(&format!("hosts touched: {touched}, and --max-hosts allows {limit}"));
         return Ok(Outcome::OverLimit);
     }
     Ok(if args.detailed_exitcode && !diff.is_empty() { Outcome::Different } else { Outcome::Good })

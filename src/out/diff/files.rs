@@ -27,6 +27,8 @@ pub(super) fn assets(old: &Side<'_>, new: &Side<'_>, touched: &mut Touched) -> V
         let menus = users.get(path).unwrap_or(&none);
         let loading = menus.iter().map(|menu| (*menu).to_owned()).collect();
         let (when, reach) = match action {
+            // A file that no menu names belongs to a loader.
+            Action::Changed if menus.is_empty() => (When::NextBoot, new.reach_of_all(touched)),
             Action::Changed => (When::NextBoot, Reach { menus: loading, ..new.reach_of_menus(menus, touched) }),
             // Whose menu begins or ceases to name it is told with the menus.
             Action::Added | Action::Removed => (When::Now, Reach::default()),
@@ -50,7 +52,7 @@ fn asset(old: &AssetRow, new: &AssetRow) -> Vec<Fact> {
 }
 
 /// The first program of a kind of firmware.
-pub(super) fn loaders(old: &Side<'_>, new: &Side<'_>) -> Vec<Change> {
+pub(super) fn loaders(old: &Side<'_>, new: &Side<'_>, touched: &mut Touched) -> Vec<Change> {
     let kinds: BTreeSet<&String> = old.loaders.keys().chain(new.loaders.keys()).collect();
     let differ = kinds.into_iter().filter_map(|kind| {
         let (was, is) = (old.loaders.get(kind), new.loaders.get(kind));
@@ -64,7 +66,7 @@ pub(super) fn loaders(old: &Side<'_>, new: &Side<'_>) -> Vec<Change> {
         let arch = |row: Option<&LoaderRow>| row.map(|row| row.arch.iter().map(u16::to_string).collect::<Vec<_>>().join(", "));
         let facts = [("file", file(was), file(is)), ("DHCP architecture", arch(was), arch(is))];
         let facts = facts.into_iter().filter(|(_, was, is)| was != is).map(|(name, was, is)| Fact::new(name, was, is)).collect();
-        Some(single(Area::Loaders, action, When::NextBoot, kind, facts, Reach::default()))
+        Some(single(Area::Loaders, action, When::NextBoot, kind, facts, new.reach_of_all(touched)))
     });
     differ.collect()
 }

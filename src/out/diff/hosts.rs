@@ -88,8 +88,11 @@ fn changed(old: &Host, new: &Host, cards: &Cards<'_>, [was, is]: [&Side<'_>; 2])
     if !other_cards.is_empty() {
         when.insert(When::Now);
         own.extend(other_cards);
-        own.extend(cards.taken_over(&new_macs.difference(&old_macs).copied().collect(), Some(&old.name)));
-        own.extend(cards.passed_on(&old_macs.difference(&new_macs).copied().collect(), Some(&new.name)));
+        let taken = cards.taken_over(&new_macs.difference(&old_macs).copied().collect(), Some(&old.name));
+        // Who took a card and gave one away stands in a row of exchanges: each line tells its own half.
+        let passed =
+            taken.is_empty().then(|| cards.passed_on(&old_macs.difference(&new_macs).copied().collect(), Some(&new.name)));
+        own.extend(taken.into_iter().chain(passed.into_iter().flatten()));
     }
     let menus = set("menu", &old.menus(), &new.menus(), |menu| (*menu).to_owned());
     when.extend((!menus.is_empty()).then_some(When::NextBoot));

@@ -150,7 +150,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
-    changes.extend(files::loaders(&old, &new));
+    changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.
     let written_otherwise = |path: &str| {
         let odd = old.odd.contains(path) || new.odd.contains(path);

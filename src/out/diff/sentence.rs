@@ -116,7 +116,7 @@ pub(super) fn list(names: impl Iterator<Item = String>, count: usize) -> String 
 /// A subject among others: its name, and what is its own.
 pub(super) fn item(subject: &Subject, action: Action, quote: &impl Fn(&str) -> String) -> String {
     let name = quote(&subject.name);
-    let own = subject.facts.iter().map(|fact| match (fact.fact, &fact.from, &fact.to) {
+    let own = subject.facts.iter().take(FACTS_MAX).map(|fact| match (fact.fact, &fact.from, &fact.to) {
         ("formerly of" | "now of", _, _) => format!("({})", phrase(fact, action, quote)),
         ("name", _, Some(to)) => format!("→ {}", quote(to)),
         _ => value(fact, action, quote),
@@ -206,16 +206,14 @@ fn reach(change: &Change, quote: &impl Fn(&str) -> String) -> String {
     if *unknown {
         parts.push("machines that nobody declared".to_owned());
     }
-    let by = if menus.is_empty() {
-        String::new()
-    } else {
-        format!("by {} {} ", noun(Area::Menus, menus.len()), list(menus.iter().map(|name| quote(name)), menus.len()))
+    let by = match menus.len() {
+        0 => String::new(),
+        count => format!("; loaded by {} {}", noun(Area::Menus, count), list(menus.iter().map(|name| quote(name)), count)),
     };
-    let reaches =
-        matches!(change.area, Area::Menus | Area::Assets | Area::Texts | Area::Networks) && change.action == Action::Changed;
+    let reaches = matches!(change.area, Area::Menus | Area::Assets | Area::Texts) && change.action == Action::Changed;
     match (reaches, parts.is_empty()) {
         (false, true) => String::new(),
-        (true, true) => "; reaches no machine".to_owned(),
-        (_, false) => format!("; reaches {by}{}", parts.join(", ")),
+        (true, true) => by + "; reaches no machine",
+        (_, false) => format!("{by}; reaches {}", parts.join(", ")),
     }
 }

@@ -101,6 +101,12 @@ impl<'f> Side<'f> {
         self.reach(hosts, pools.into_iter().cloned().collect(), menus.contains(DEFAULT_MENU), touched)
     }
 
+    /// Every machine that boots by us: nobody knows which firmware each has.
+    pub(super) fn reach_of_all(&self, touched: &mut Touched) -> Reach {
+        let menus = self.index.hosts_of_menu.keys().chain(self.index.pools_of_menu.keys());
+        self.reach_of_menus(&menus.map(String::as_str).chain([DEFAULT_MENU]).collect(), touched)
+    }
+
     /// The machines of a network.
     pub(super) fn reach_of_network(&self, row: &NetworkRow, touched: &mut Touched) -> Reach {
         let pools = (!row.pools.is_empty()).then(|| row.network.clone()).into_iter().collect();
