@@ -6,7 +6,7 @@
 //! not surely such an edit is compiled as a whole. A test holds both against each other.
 
 use crate::check;
-use crate::diag::{Diag, Diags, SUGGESTED_MAX};
+use crate::diag::{Diag, Diags};
 use crate::emit;
 use crate::model::{self, Host, Site, lower};
 use crate::schema;
@@ -266,11 +266,9 @@ fn read_hosts(lines: &str, file: FileId, region: Region, context: usize, base: &
         return Some((hosts, None));
     }
     // Broken lines in two places have to do with each other: an unfinished string silences other findings,
-    // and of many findings the later ones suggest nothing.
-    let apart = |broken: &&Broken| broken.lines.file != file || broken.lines.range().end <= region.start || broken.lines.range().start >= region.old_end;
-    let others: Vec<&Diag> = base.broken.iter().filter(apart).flat_map(|broken| &broken.diags).collect();
-    let unfinished = others.iter().copied().chain(diags.iter()).any(|diag| diag.code == "syntax/unterminated");
-    if !others.is_empty() && (unfinished || others.len() + diags.total() > SUGGESTED_MAX) {
+    // of many findings the later ones suggest nothing, and more.
+    let apart = |broken: &Broken| broken.lines.file != file || broken.lines.range().end <= region.start || broken.lines.range().start >= region.old_end;
+    if base.broken.iter().any(apart) {
         return None;
     }
     let broken = Broken {

@@ -17,6 +17,7 @@ mod language;
 mod lsp;
 mod manual;
 mod network;
+mod nfs;
 mod noise;
 mod oracle;
 mod pages;

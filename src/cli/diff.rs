@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::{Failure, Outcome};
 use crate::out::MANIFEST;
 use crate::out::diff::{diff, readable};
+use crate::out::table::TableError;
 use crate::store::{self, Generation, git};
 use crate::terminal::{print, say};
 
@@ -54,11 +55,11 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let old = open(&args.old, &args.out)?;
-    let new = match &args.new {
-        Some(new) => open(new, &args.out)?,
-        None => named(&args.out.to_string_lossy(), store::open(&args.out)?)?,
+    let (new_name, new) = match &args.new {
+        Some(new) => (new.clone(), open(new, &args.out)?),
+        None => (args.out.display().to_string(), store::open(&args.out)?),
     };
-    let diff = diff(&old.files, &new.files)?;
+    let diff = diff(&old.files, &new.files).map_err(|error| unreadable([(&args.old, &old), (&new_name, &new)], error))?;
     print(&match args.format {
         Format::Text => diff.text(),
         Format::Markdown => diff.markdown(),
@@ -76,18 +77,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 fn open(what: &str, out: &Path) -> Result<Generation, Failure> {
     let folder = Path::new(what);
     if folder.join(MANIFEST).is_file() {
-        return named(what, store::open(folder)?);
+        return Ok(store::open(folder)?);
     }
     if folder.is_dir() && !git::knows(what) {
         return Err(store::Error::NoGeneration { path: folder.to_owned() }.into());
     }
-    named(what, git::open(what, out)?)
+    Ok(git::open(what, out)?)
 }
 
-/// A generation whose tables we can read; a newer version may write what we do not know.
-fn named(what: &str, generation: Generation) -> Result<Generation, Failure> {
-    let built = &generation.manifest.compiler;
-    readable(&generation.files)
-        .map_err(|error| format!("{what} was built by {built}, and this is {}: {error}", env!("CARGO_PKG_VERSION")))?;
-    Ok(generation)
+/// Which of the two has a row that we do not know: a newer version may have written it.
+fn unreadable(sides: [(&String, &Generation); 2], error: TableError) -> Failure {
+    let side = sides.into_iter().find(|(_, generation)| readable(&generation.files).is_err());
+    let built = side.map(|(name, generation)| {
+        format!("{name} was built by {}, and this is {}: ", generation.manifest.compiler, env!("CARGO_PKG_VERSION"))
+    });
+    format!("{}{error}", built.unwrap_or_default()).into()
 }

@@ -4,6 +4,7 @@
 //! its own, see there.
 
 mod build;
+mod changes;
 mod check;
 mod completion;
 mod diff;
@@ -21,6 +22,7 @@ mod report;
 mod serve;
 mod simulate;
 mod site;
+mod storage;
 mod verify;
 mod watch;
 mod why;
@@ -54,6 +56,8 @@ enum Command {
     Simulate(simulate::Args),
     Serve(serve::Args),
     Lab(lab::Args),
+    Storage(storage::Args),
+    Changes(changes::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -106,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Storage(args) => storage::run(args),
+        Command::Changes(args) => changes::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),

@@ -23,7 +23,7 @@ pub const PRINTED_MAX: usize = 50;
 /// How long a message is at the most, in bytes: names in a site may be a megabyte.
 const MESSAGE_BYTES_MAX: usize = 400;
 /// Up to how many findings names are suggested.
-pub const SUGGESTED_MAX: usize = 20;
+const SUGGESTED_MAX: usize = 20;
 /// How many findings are kept; a file of noise must not fill the memory.
 pub const KEPT_MAX: usize = 10_000;
 

@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diag::Diags;
-use crate::model::Lock;
+use crate::model::{Ids, Lock};
 use crate::source::{FILE_BYTES_MAX, FILES_MAX, FileId, Inputs, glob_matches, import_path, module_paths};
 use crate::syntax::{Node, parse};
 
@@ -68,7 +68,7 @@ pub(crate) fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |source| Error::Io { step, path: path.to_owned(), source }
 }
 
-/// Reads a site: its first file, what that imports and uses, and `assets.lock`.
+/// Reads a site: its first file, what that imports and uses, `assets.lock` and `ids.lock`.
 ///
 /// Gives the texts and the name of the first file among them.
 pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
@@ -90,6 +90,7 @@ pub fn read_site_as(path: &Path, edited: &Inputs) -> Result<(Inputs, String)> {
     let mut reader = Reader { folder: folder.to_owned(), real, edited, inputs, listings: BTreeMap::new() };
     reader.follow(&entry)?;
     reader.add(Lock::FILE)?;
+    reader.add(Ids::FILE)?;
     Ok((reader.inputs, entry))
 }
 
