@@ -269,7 +269,8 @@ impl Tables {
     }
 }
 
-fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
+/// The rows of a table.
+pub fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
     let bytes = files.get(path).ok_or_else(|| TableError::Missing { path: path.to_owned() })?;
     let lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     let row = |(at, line): (usize, &[u8])| {

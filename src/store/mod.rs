@@ -2,12 +2,13 @@
 //!
 //! [`read_site`] follows the literal `import` and `use` lines and hands the compiler a sorted map;
 //! [`out`] writes a tree whole or not at all; [`generation`] opens one and refuses what was tampered
-//! with; [`assets`] opens pinned files beneath their folder. **Invariant:** nothing here decides what a
+//! with, and [`git`] one out of a revision; [`assets`] opens pinned files beneath their folder. **Invariant:** nothing here decides what a
 //! site means.
 
 pub mod assets;
 pub mod edit;
 mod generation;
+pub mod git;
 pub mod out;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,16 @@ pub enum Error {
     Manifest { path: PathBuf, what: String },
     #[error("{path} is not what was built: {findings}")]
     Tampered { path: PathBuf, findings: String },
+    #[error("git cannot be run: install it, or name two folders")]
+    NoGit { source: io::Error },
+    #[error("this folder lies in no git repository: go into that of your site, or name two folders")]
+    NoRepository,
+    #[error("there is no folder `{revision}` with a manifest, and git knows no revision `{revision}`: `git log --oneline` lists those of this clone; a shallow clone must fetch others first")]
+    NoRevision { revision: String },
+    #[error("revision {revision} has no {path}: commit what `pxelator build` writes, or name its folder with --out")]
+    NotCommitted { revision: String, path: PathBuf },
+    #[error("git says: {what}")]
+    Git { what: String },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
