@@ -4,7 +4,7 @@
 //! site.kdl, modules/*.kdl
 //!    │
 //!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
-//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ serve ─ lab ─ lsp ─ cli
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ deploy ─ serve ─ lab ─ lsp ─ cli
 //!                                                               ─── shell: sockets, disks ───
 //! ```
 //!
@@ -16,13 +16,14 @@
 //! - [`model`]: Config → Site, whose values cannot be wrong.
 //! - [`check`]: Site → Checked: the parts agree with each other.
 //! - [`why`]: the path of a value → the line that won, and what it beat.
-//! - [`out`]: the tree with its spans, its hashes, and the tables that services read.
+//! - [`out`]: the tree with its spans, its hashes, the tables that services read, and plans of deploys.
 //! - [`emit`]: Checked → Tree: menus, DHCP tables, zones.
 //! - [`edit`]: a site that is being edited: what one changed line of a host changes.
 //! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
 //! - [`simulate`]: a machine's conversation with the pure answers.
 //! - [`store`]: reads sources; writes `out/` whole or not at all; opens and verifies it.
 //! - [`terminal`]: what we print; a reader that went away ends no work.
+//! - [`deploy`]: a plan executed on the boot server, step by step, with a way back.
 //! - [`serve`]: sockets, timers and limits round the answers.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
 //! - [`lsp`]: what an editor types → findings, and its questions → answers.
@@ -45,7 +46,7 @@ macro_rules! shell {
 // In reading order; tests/tidy.rs has the same.
 pure! { source diag syntax schema eval model check why out emit edit event answer simulate }
 
-shell! { store terminal serve lab lsp cli }
+shell! { store terminal deploy serve lab lsp cli }
 
 use std::collections::BTreeSet;
 

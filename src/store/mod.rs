@@ -2,13 +2,15 @@
 //!
 //! [`read_site`] follows the literal `import` and `use` lines and hands the compiler a sorted map;
 //! [`out`] writes a tree whole or not at all; [`generation`] opens one and refuses what was tampered
-//! with; [`assets`] opens pinned files beneath their folder. **Invariant:** nothing here decides what a
-//! site means.
+//! with; [`assets`] opens pinned files beneath their folder; [`serials`] and [`serving`] are what lies in a
+//! state folder for `deploy` and `serve` alike. **Invariant:** nothing here decides what a site means.
 
 pub mod assets;
 pub mod edit;
 mod generation;
 pub mod out;
+pub mod serials;
+pub mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -48,6 +50,8 @@ pub enum Error {
     Manifest { path: PathBuf, what: String },
     #[error("{path} is not what was built: {findings}")]
     Tampered { path: PathBuf, findings: String },
+    #[error("cannot understand {path}: {what}; delete it to start serials afresh")]
+    Serials { path: PathBuf, what: String },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
