@@ -1,0 +1,166 @@
+//! Two trees → what changes for whom, and when.
+//!
+//! Everything is read from `out/`: the tables, the menus and the zones. `hosts`, `menus`,
+//! `networks` and `zones` say what a difference means; [`files`] tells every other file, and every
+//! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
+//!
+//! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
+//! that no room claims is told as a changed file. **Invariant:** no site and no compiler is needed, so two
+//! generations of other makers can be compared too.
+
+mod files;
+mod json;
+mod markdown;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::table::TableError;
+
+/// Path → bytes, without the manifest.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// What is different, grouped by consequence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    pub hosts_touched: usize,
+    pub changes: Vec<Change>,
+}
+
+/// One consequence, and the things that have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub area: Area,
+    pub action: Action,
+    /// When it takes effect; a change of several facts may have several moments.
+    pub when: BTreeSet<When>,
+    /// What all subjects have in common.
+    pub facts: Vec<Fact>,
+    pub subjects: Vec<Subject>,
+    /// The machines that get it, where the subjects are no machines.
+    pub reach: Reach,
+}
+
+/// What kind of thing changes, in the order in which it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Area {
+    Hosts,
+    Menus,
+    Networks,
+    Dns,
+    Assets,
+    Loaders,
+    Texts,
+    Files,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Added,
+    Removed,
+    Changed,
+}
+
+/// When a machine has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum When {
+    /// The next question is answered with it.
+    #[serde(rename = "now")]
+    Now,
+    /// The machine is told when it renews its address.
+    #[serde(rename = "next lease")]
+    NextLease,
+    #[serde(rename = "next boot")]
+    NextBoot,
+}
+
+/// A thing that changes: a host, a menu, a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Subject {
+    /// Its name in the old tree, or in the new one if it was added.
+    pub name: String,
+    /// What is its own.
+    pub facts: Vec<Fact>,
+}
+
+/// From what to what. Without `from` it came, without `to` it went.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Fact {
+    pub fact: &'static str,
+    /// Which one, where a thing has several: an entry of a menu, a record.
+    pub of: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+/// The machines that a change reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reach {
+    pub hosts: usize,
+    /// Their names, at most [`REACH_NAMES_MAX`].
+    pub names: Vec<String>,
+    /// Networks whose pools give it to machines that nobody declared.
+    pub pools: Vec<String>,
+    /// Also machines that no network knows.
+    pub unknown: bool,
+}
+
+/// Names that a [`Reach`] keeps; the rest are counted.
+pub const REACH_NAMES_MAX: usize = 1000;
+
+/// What changes from one tree to the other.
+pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
+    if old == new {
+        return Ok(Diff::default());
+    }
+    let changes = files::rest(old, new, &BTreeSet::new());
+    Ok(Diff { hosts_touched: 0, changes })
+}
+
+impl Diff {
+    /// Are the trees equal?
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// How many declared hosts get something else than before: by their own lines, their menu, its
+    /// kernel, or their network.
+    pub fn hosts_touched(&self) -> usize {
+        self.hosts_touched
+    }
+
+    /// For people at a terminal.
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+
+    /// For a comment on a change.
+    pub fn markdown(&self) -> String {
+        markdown::markdown(self)
+    }
+
+    /// For programs; the keys are stable.
+    pub fn json(&self) -> serde_json::Value {
+        json::json(self)
+    }
+}
+
+impl Fact {
+    pub(super) fn new(fact: &'static str, from: Option<String>, to: Option<String>) -> Fact {
+        Fact { fact, of: None, from, to }
+    }
+}
+
+impl When {
+    pub fn name(self) -> &'static str {
+        match self {
+            When::Now => "now",
+            When::NextLease => "next lease",
+            When::NextBoot => "next boot",
+        }
+    }
+}
