@@ -4,6 +4,7 @@
 
 mod answers;
 mod compile;
+mod deploy;
 mod edit;
 mod fix;
 mod fmt;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::target::{CareArgs, TargetArgs, execute, planned, refusal, revision, show_change, target, who};
+use super::target::{CareArgs, TargetArgs, execute, refusal, revision, show_change, target, who};
 use super::{Failure, Outcome};
-use crate::deploy::{Desire, Request, Target, Tree};
+use crate::deploy::{Desire, Target, Tree};
 use crate::out::plan::{Plan, short};
 use crate::store;
 use crate::terminal::{print, say};
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         patience_secs: args.care.patience,
         keep: args.care.keep as usize,
     };
-    let planned = match planned(&mut link, Request::Plan { desire, tree: Some(tree.clone()) }) {
+    let planned = match link.plan(desire, Some(tree.clone())) {
         Ok(planned) => planned,
         Err(error) => return refusal(error),
     };
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         say(&format!("generation {} is current already, as {number}: nothing to do", short(&tree.manifest.generation)));
         return Ok(Outcome::Good);
     };
-    show_change(&planned, &tree)?;
+    show_change(&planned, &tree);
     print(&plan.text());
     if let Some(path) = &args.save_plan {
         let text = serde_json::to_string_pretty(&plan)? + "\n";

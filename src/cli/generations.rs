@@ -2,9 +2,9 @@
 
 use super::target::{TargetArgs, target};
 use super::{Failure, Outcome};
-use crate::deploy::{Reply, Request, Row, Target};
+use crate::deploy::{Row, Target};
 use crate::out::plan::short;
-use crate::terminal::{print, say};
+use crate::terminal::print;
 
 /// List the generations on the boot server
 #[derive(clap::Args)]
@@ -27,10 +27,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let rows = match args.place.open(&args.target)?.ask(Request::List, &mut |text| say(&text))? {
-        Reply::Listed { rows } => rows,
-        reply => unreachable!("a list was asked for, and not {reply:?}"),
-    };
+    let rows = args.place.open(&args.target)?.list()?;
     match args.format {
         Format::Json => print(&(serde_json::to_string_pretty(&rows)? + "\n")),
         Format::Text => print(&table(&rows)),
@@ -57,7 +54,7 @@ fn table(rows: &[Row]) -> String {
 fn state(row: &Row) -> String {
     let mut words = Vec::new();
     words.extend(row.current.then(|| "current".to_owned()));
-    words.extend(row.healthy.map(|healthy| if healthy { "confirmed".to_owned() } else { "failed".to_owned() }));
+    words.push(row.healthy.map_or("unchecked", |healthy| if healthy { "confirmed" } else { "failed" }).to_owned());
     words.extend(row.from.map(|from| format!("back to {from}")));
     words.extend(row.why.clone());
     words.join(", ")

@@ -1,8 +1,8 @@
 //! `rollback`: what was there before, as a new generation.
 
-use super::target::{CareArgs, TargetArgs, execute, planned, refusal, show_change, target, who};
+use super::target::{CareArgs, TargetArgs, execute, refusal, show_change, target, who};
 use super::{Failure, Outcome};
-use crate::deploy::{Desire, Request, Target};
+use crate::deploy::{Desire, Target};
 use crate::out::plan::short;
 use crate::terminal::{print, say};
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         patience_secs: args.care.patience,
         keep: args.care.keep as usize,
     };
-    let planned = match planned(&mut link, Request::Plan { desire, tree: None }) {
+    let planned = match link.plan(desire, None) {
         Ok(planned) => planned,
         Err(error) => return refusal(error),
     };
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         say(&format!("generation {id} is current already, as {number}: nothing to do"));
         return Ok(Outcome::Good);
     };
-    show_change(&planned, new)?;
+    show_change(&planned, new);
     print(&plan.text());
     if args.care.dry_run {
         return Ok(Outcome::Good);

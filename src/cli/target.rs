@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::{Failure, Outcome};
-use crate::deploy::{Error, Executed, Link, Planned, Reply, Request, Ssh, Target, Tree, Who};
+use crate::deploy::{Error, Executed, Link, Order, Planned, Ssh, Target, Tree, Who};
 use crate::out::diff::{Files, diff};
 use crate::out::plan::{Plan, short};
 use crate::terminal::{print, say};
@@ -73,32 +73,26 @@ impl TargetArgs {
     }
 }
 
-/// Asks for a plan.
-pub(super) fn planned(link: &mut Link, request: Request) -> Result<Planned, Error> {
-    match link.ask(request, &mut |text| say(&text))? {
-        Reply::Planned(planned) => Ok(*planned),
-        reply => unreachable!("a plan was asked for, and not {reply:?}"),
-    }
-}
-
 /// Shows what changes for whom.
-pub(super) fn show_change(planned: &Planned, new: &Tree) -> Result<(), Failure> {
+pub(super) fn show_change(planned: &Planned, new: &Tree) {
     let old: Option<Files> = planned.old.as_ref().map(Tree::bytes);
     match (&planned.damage, old) {
         (Some(damage), _) => say(&format!("warning: {damage}; what changes is not known")),
         (None, None) => print(&format!("the first generation here: {} files\n", new.files.len())),
-        (None, Some(old)) => print(&diff(&old, &new.bytes())?.text()),
+        (None, Some(old)) => match diff(&old, &new.bytes()) {
+            Ok(diff) => print(&diff.text()),
+            // An old generation of another version: it can be replaced, though not compared.
+            Err(error) => say(&format!("warning: what is current cannot be read: {error}; what changes is not known")),
+        },
     }
-    Ok(())
 }
 
 /// Carries a plan out, telling each step.
 pub(super) fn execute(link: &mut Link, plan: Plan, tree: Option<Tree>, who: Who, care: &CareArgs) -> Result<Outcome, Failure> {
     ignore_hangup();
-    let request = Request::Execute { plan, tree, who, assets: care.assets.clone() };
-    let executed = match link.ask(request, &mut |text| say(&format!("  {text}"))) {
-        Ok(Reply::Executed(executed)) => executed,
-        Ok(reply) => unreachable!("a plan was executed, and not {reply:?}"),
+    let order = Order { plan, tree, who, assets: care.assets.clone() };
+    let executed = match link.execute(order, &mut |text| say(&format!("  {text}"))) {
+        Ok(executed) => executed,
         Err(error) => return refusal(error),
     };
     let Executed { number, generation, is_confirmed } = executed;
@@ -128,8 +122,8 @@ pub(super) fn ignore_hangup() {
 pub(super) fn who(revision: Option<String>, why: Option<String>) -> Who {
     let own = || nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten().map(|user| user.name);
     let person = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty()).or_else(own).unwrap_or_else(|| "unknown".into());
-    let machine = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Who { who: format!("{person}@{machine}"), revision, why }
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Who { who: format!("{person}@{}", machine.trim()), revision, why }
 }
 
 /// The git revision of the folder in which `out/` lies, with `-dirty` where it is not committed.

@@ -124,7 +124,7 @@ impl Work<'_> {
             },
             Step::Stamp { .. } => {
                 let files = survey::stamped(&self.tree.bytes(), &self.serials()?);
-                self.fresh.as_ref().map_or(Ok(()), |fresh| self.store.stamp(fresh, &files, &self.tree.manifest))
+                self.fresh.as_ref().map_or(Ok(()), |fresh| self.store.stamp(fresh, &files))
             }
             Step::Switch { to, .. } => {
                 if let Some(fresh) = &self.fresh {
@@ -177,7 +177,7 @@ impl Work<'_> {
         if self.store.is_stamped(parent) {
             let generation = self.store.open(parent)?;
             let serials = serials::settle(self.execution.state, &survey::zones(&generation.files))?;
-            self.store.stamp_again(parent, &survey::stamped(&generation.files, &serials), &generation.manifest)?;
+            self.store.stamp_again(parent, &survey::stamped(&generation.files, &serials))?;
         }
         Ok(Error::Unhealthy { number, why, then })
     }

@@ -91,18 +91,27 @@ pub struct Who {
     pub why: Option<String>,
 }
 
+/// A plan that shall be carried out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Order {
+    pub plan: Plan,
+    /// Without it: the one that the plan was made for.
+    pub tree: Option<Tree>,
+    pub who: Who,
+    pub assets: Option<PathBuf>,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
-pub enum Request {
+pub(super) enum Request {
     Plan { desire: Desire, tree: Option<Tree> },
-    /// Without a tree: the one that the plan was made for.
-    Execute { plan: Plan, tree: Option<Tree>, who: Who, assets: Option<PathBuf> },
+    Execute(Box<Order>),
     List,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
-pub enum Reply {
+pub(super) enum Reply {
     News { text: String },
     Planned(Box<Planned>),
     Executed(Executed),
@@ -171,7 +180,8 @@ impl Far {
                 self.tree.clone_from(&tree);
                 Ok(Reply::Planned(Box::new(self.plan(&desire, tree)?)))
             }
-            Request::Execute { plan, tree, who, assets } => {
+            Request::Execute(order) => {
+                let Order { plan, tree, who, assets } = *order;
                 let tree = tree.map(Tree::check).transpose()?.or(self.tree.take());
                 let execution = execute::Execution { store: &self.store, state: &self.state, plan: &plan, who: &who, assets: assets.as_deref() };
                 Ok(Reply::Executed(execution.run(tree, news)?))

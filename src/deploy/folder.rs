@@ -187,13 +187,14 @@ impl Store {
         let fresh = self.unfinished();
         make_folder(&fresh)?;
         write(&fresh.join(ABOUT), (json(about) + "\n").as_bytes())?;
-        fill(&fresh.join("out"), files, &manifest.text())?;
+        fill(&fresh.join("out"), files)?;
+        write(&fresh.join("out").join(MANIFEST), manifest.text().as_bytes())?;
         Ok(fresh)
     }
 
     /// Adds the copy whose zones bear serials.
-    pub(super) fn stamp(&self, fresh: &Path, files: &Files, manifest: &Manifest) -> Result<()> {
-        fill(&fresh.join(STAMPED), files, &manifest.text())
+    pub(super) fn stamp(&self, fresh: &Path, files: &Files) -> Result<()> {
+        fill(&fresh.join(STAMPED), files)
     }
 
     /// What was begun gets its number, whole and synced; `current` does not lead to it yet.
@@ -205,9 +206,9 @@ impl Store {
     }
 
     /// The stamped copy of a number once more: its zones have other serials by now.
-    pub(super) fn stamp_again(&self, number: u64, files: &Files, manifest: &Manifest) -> Result<()> {
+    pub(super) fn stamp_again(&self, number: u64, files: &Files) -> Result<()> {
         let (fresh, place) = (self.unfinished(), self.folder(number).join(STAMPED));
-        fill(&fresh, files, &manifest.text())?;
+        fill(&fresh, files)?;
         sync(&fresh)?;
         renameat_with(CWD, &fresh, CWD, &place, RenameFlags::EXCHANGE).map_err(|errno| failed("rename", &fresh)(errno.into()))?;
         Ok(fs::remove_dir_all(&fresh).map_err(failed("remove", &fresh))?)
@@ -255,7 +256,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn fill(folder: &Path, files: &Files, manifest: &str) -> Result<()> {
+fn fill(folder: &Path, files: &Files) -> Result<()> {
     make_folder(folder)?;
     let mut made = BTreeSet::from([PathBuf::new()]);
     for (path, bytes) in files {
@@ -267,7 +268,7 @@ fn fill(folder: &Path, files: &Files, manifest: &str) -> Result<()> {
         }
         write(&folder.join(path), bytes)?;
     }
-    write(&folder.join(MANIFEST), manifest.as_bytes())
+    Ok(())
 }
 
 /// All that was written, in one go: a sync for each of many files takes many times as long.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::far::{Far, Reply, Request};
+use super::far::{Desire, Executed, Far, Order, Planned, Reply, Request, Row, Tree};
 use super::ssh::{Session, Ssh};
 use super::{Error, Result};
 
@@ -48,19 +48,39 @@ impl Link {
         }
     }
 
+    /// A plan, and the trees between which it leads. Without a tree it is for a rollback.
+    pub fn plan(&mut self, desire: Desire, tree: Option<Tree>) -> Result<Planned> {
+        let Reply::Planned(planned) = self.ask(Request::Plan { desire, tree }, &mut |_| ())? else { return Err(Error::Odd) };
+        Ok(*planned)
+    }
+
+    /// Carries a plan out, telling each step. Without a tree it is the one that the plan was made for.
+    pub fn execute(&mut self, order: Order, news: &mut dyn FnMut(String)) -> Result<Executed> {
+        let Reply::Executed(executed) = self.ask(Request::Execute(Box::new(order)), news)? else { return Err(Error::Odd) };
+        Ok(executed)
+    }
+
+    pub fn list(&mut self) -> Result<Vec<Row>> {
+        let Reply::Listed { rows } = self.ask(Request::List, &mut |_| ())? else { return Err(Error::Odd) };
+        Ok(rows)
+    }
+
     /// Asks, telling the news until the reply.
-    pub fn ask(&mut self, request: Request, news: &mut dyn FnMut(String)) -> Result<Reply> {
-        match self {
-            Link::Here(here) => here.0.answer(request, news),
-            Link::There(session) => loop {
-                match session.ask_once(&request)? {
-                    Reply::News { text } => news(text),
-                    Reply::Refused { message, is_refusal } => {
-                        return Err(Error::Far { host: session.host.clone(), message, is_refusal });
-                    }
-                    reply => return Ok(reply),
-                }
-            },
+    fn ask(&mut self, request: Request, news: &mut dyn FnMut(String)) -> Result<Reply> {
+        let session = match self {
+            Link::Here(here) => return here.0.answer(request, news),
+            Link::There(session) => session,
+        };
+        session.send(&request)?;
+        loop {
+            let reply = session.reply()?;
+            if let Reply::News { text } = reply {
+                news(text);
+            } else if let Reply::Refused { message, is_refusal } = reply {
+                return Err(Error::Far { host: session.host.clone(), message, is_refusal });
+            } else {
+                return Ok(reply);
+            }
         }
     }
 }

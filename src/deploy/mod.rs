@@ -1,7 +1,7 @@
 //! Generations on the boot server: a plan executed step by step, and a way back.
 //!
 //! ```text
-//!  out/ ──► Request::Plan ──► Plan (read, kept) ──► Request::Execute ──► switched, healthy, or gone back
+//!  out/ ──► `Link::plan` ──► Plan (read, kept) ──► `Link::execute` ──► switched, healthy, or gone back
 //!            └───────────────── here, or over ssh to the boot server ─────────────────┘
 //!
 //!  STORE/current -> generations/7           the only switch: one rename
@@ -27,7 +27,7 @@ mod survey;
 
 use std::path::PathBuf;
 
-pub use far::{Desire, Executed, Planned, Reply, Request, Row, Tree, Who, answer_lines};
+pub use far::{Desire, Executed, Order, Planned, Row, Tree, Who, answer_lines};
 pub use link::{Link, Target};
 pub use ssh::Ssh;
 
@@ -64,6 +64,8 @@ pub enum Error {
     Assets { count: usize, list: String },
     #[error("{0} is not text: a generation holds nothing else; run `pxelator build` again")]
     Encoding(String),
+    #[error("the other end answered something else than it was asked: install the same pxelator on both")]
+    Odd,
     #[error("generation {number} is not healthy: {why}; {then}")]
     Unhealthy { number: u64, why: String, then: String },
     #[error(transparent)]
@@ -83,7 +85,7 @@ impl Error {
             Error::NoNumber { .. } | Error::NoWayBack { .. } => true,
             Error::Far { is_refusal, .. } => *is_refusal,
             Error::Store(_) | Error::Table(_) | Error::Zone(_) | Error::NotStore { .. } | Error::NoStore { .. } => false,
-            Error::NoParent { .. } | Error::Busy { .. } | Error::Encoding(_) | Error::Ssh(_) => false,
+            Error::NoParent { .. } | Error::Busy { .. } | Error::Encoding(_) | Error::Odd | Error::Ssh(_) => false,
         }
     }
 }

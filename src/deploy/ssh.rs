@@ -55,7 +55,6 @@ pub struct Session {
     output: BufReader<ChildStdout>,
     /// What ssh says, read beside.
     complaints: Option<JoinHandle<String>>,
-    is_asked: bool,
 }
 
 impl Session {
@@ -78,7 +77,7 @@ impl Session {
         });
         let (host, program) = (host.to_owned(), ssh.program.clone());
         let output = BufReader::new(output);
-        let mut session = Session { host, program, child, input, output, complaints: Some(complaints), is_asked: false };
+        let mut session = Session { host, program, child, input, output, complaints: Some(complaints) };
         session.greet()?;
         Ok(session)
     }
@@ -107,19 +106,20 @@ impl Session {
         }
     }
 
-    /// Sends the request if it was not sent, and gives what comes next.
-    pub(super) fn ask_once(&mut self, request: &Request) -> Result<Reply> {
-        if !std::mem::replace(&mut self.is_asked, true) {
-            let sent = self.input.as_mut().map(|input| writeln!(input, "{}", json(request)).and_then(|()| input.flush()));
-            if !matches!(sent, Some(Ok(()))) {
-                return Err(self.broke().into());
-            }
-        }
+    pub(super) fn send(&mut self, request: &Request) -> Result<()> {
+        let sent = self.input.as_mut().map(|input| writeln!(input, "{}", json(request)).and_then(|()| input.flush()));
+        if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(self.broke().into()) }
+    }
+
+    /// What comes next.
+    pub(super) fn reply(&mut self) -> Result<Reply> {
         let Some(line) = self.line() else { return Err(self.broke().into()) };
-        let strange = |error: serde_json::Error| Problem::Strange { host: self.host.clone(), program: self.program.clone(), said: error.to_string() };
-        let reply: Reply = serde_json::from_str(&line).map_err(strange)?;
-        self.is_asked = matches!(reply, Reply::News { .. });
-        Ok(reply)
+        let strange = |error: serde_json::Error| Problem::Strange {
+            host: self.host.clone(),
+            program: self.program.clone(),
+            said: error.to_string(),
+        };
+        Ok(serde_json::from_str(&line).map_err(strange)?)
     }
 
     fn broke(&mut self) -> Problem {

@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(removed(&situation(9, 1..=9, 9), 3), [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(removed(&situation(9, 1..=9, 4), 3), [1, 2, 3, 5, 6, 7], "the last confirmed one stays");
         assert_eq!(removed(&situation(2, 1..=9, 2), 1), [1, 3, 4, 5, 6, 7, 8, 9], "the parent stays, however old");
-        assert_eq!(removed(&situation(2, 1..=2, 2), 10), []);
+        assert!(removed(&situation(2, 1..=2, 2), 10).is_empty());
     }
 
     #[test]
