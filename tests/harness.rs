@@ -69,7 +69,7 @@ impl Folder {
     /// A folder with the example site of this repository.
     pub(crate) fn with_example() -> Folder {
         let folder = Folder::new();
-        for name in ["site.kdl", "assets.lock", "modules", "hosts", "out"] {
+        for name in ["site.kdl", "assets.lock", "modules", "hosts", "files", "out"] {
             let status = Command::new("cp").args(["-r", name]).arg(&folder.0).current_dir(ROOT).status().unwrap();
             assert!(status.success());
         }

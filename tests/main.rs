@@ -5,6 +5,7 @@
 mod answers;
 mod compile;
 mod deploy;
+mod diff;
 mod edit;
 mod fix;
 mod fmt;
@@ -17,6 +18,7 @@ mod language;
 mod lsp;
 mod manual;
 mod network;
+mod nfs;
 mod noise;
 mod oracle;
 mod pages;

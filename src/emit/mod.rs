@@ -9,6 +9,7 @@
 mod boot;
 mod dhcp;
 mod dns;
+mod nfs;
 mod texts;
 
 use crate::check::Checked;
@@ -31,6 +32,7 @@ pub const EMITTERS: &[Emitter] = &[
     Emitter { name: "boot", about: "menus for each loader, and who gets which", prefix: "boot/", may_refuse: false, emit: boot::emit },
     Emitter { name: "dns", about: "zones, forward and reverse, and forwarders", prefix: "dns/", may_refuse: false, emit: dns::emit },
     Emitter { name: "texts", about: "texts that machines fetch", prefix: "boot/files/", may_refuse: true, emit: texts::emit },
+    Emitter { name: "nfs", about: "roots over NFS: exports, unions, and the files of overlays", prefix: "nfs/", may_refuse: true, emit: nfs::emit },
 ];
 
 /// What emitters would refuse; nothing is made that is not needed for it.

@@ -6,9 +6,11 @@
 //! agree with each other is not known here: that is `check`'s work.
 
 mod address;
+mod ids;
 mod lock;
 pub mod lower;
 mod name;
+mod nfs;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -20,7 +22,9 @@ use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
 pub use lock::{Asset, Lock, LOADERS, Loader};
+pub use ids::{Ids, id_of};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
+pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +80,9 @@ pub struct Site {
     pub templates: BTreeMap<usize, TemplateScope>,
     /// In the order of the source.
     pub records: Vec<Record>,
+    pub nfs: Option<Nfs>,
+    /// The numbers of exports that are fixed.
+    pub ids: Ids,
 }
 
 impl Site {
@@ -173,6 +180,8 @@ pub struct Profile {
     pub lease_secs: Option<u64>,
     pub tags: Vec<String>,
     pub texts: Vec<TextFile>,
+    /// What its kernel mounts over NFS.
+    pub root: Option<Root>,
     /// Every line that says what to start; more than one is a contradiction.
     pub starts: Origins,
     pub span: Span,

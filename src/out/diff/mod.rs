@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. `hosts`, `menus`,
-//! `networks` and `zones` say what a difference means; [`files`] tells every other file, and every
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`], [`menus`],
+//! [`networks`] and [`zones`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -9,15 +9,24 @@
 //! generations of other makers can be compared too.
 
 mod files;
+mod hosts;
 mod json;
 mod markdown;
+mod menus;
+mod networks;
+mod pairs;
+mod sentence;
+mod side;
 mod text;
+mod view;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::TableError;
+use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, TableError};
+use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -50,7 +59,8 @@ pub enum Area {
     Hosts,
     Menus,
     Networks,
-    Dns,
+    Zones,
+    Forwarders,
     Assets,
     Loaders,
     Texts,
@@ -105,20 +115,51 @@ pub struct Reach {
     pub names: Vec<String>,
     /// Networks whose pools give it to machines that nobody declared.
     pub pools: Vec<String>,
-    /// Also machines that no network knows.
+    /// Also machines that nobody declared and no pool sends elsewhere.
     pub unknown: bool,
+    /// Menus that load it, where it is an asset.
+    pub menus: Vec<String>,
 }
 
 /// Names that a [`Reach`] keeps; the rest are counted.
 pub const REACH_NAMES_MAX: usize = 1000;
+
+/// Tables whose rows are all told by the rooms.
+const TABLES: [&str; 5] = [HOSTS, LEASES, NETWORKS, ASSETS, LOADERS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
     if old == new {
         return Ok(Diff::default());
     }
-    let changes = files::rest(old, new, &BTreeSet::new());
-    Ok(Diff { hosts_touched: 0, changes })
+    Ok(between(Side::read(old)?, Side::read(new)?))
+}
+
+/// The tables of a tree can be read, or it is said which line cannot.
+pub fn readable(files: &Files) -> Result<(), TableError> {
+    Side::read(files).map(|_| ())
+}
+
+fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
+    let (mut touched, mut told) = (Touched::default(), BTreeSet::new());
+    let renamed = networks::renamed(&old, &new);
+    old.rename_networks(&renamed);
+    let pairs = pairs::pairs(&old.hosts, &new.hosts);
+    let mut changes = hosts::changes(&old, &new, &pairs, &mut touched);
+    changes.extend(menus::changes(&old, &new, &mut touched, &mut told));
+    changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
+    changes.extend(zones::changes(&old, &new, &pairs, &mut told));
+    changes.extend(files::assets(&old, &new, &mut touched));
+    changes.extend(files::loaders(&old, &new, &mut touched));
+    // What lies in the writing and not in the rows: an absent table, another order, other spaces.
+    let written_otherwise = |path: &str| {
+        let odd = old.odd.contains(path) || new.odd.contains(path);
+        odd || old.files.contains_key(path) != new.files.contains_key(path) || files::reordered(old.files, new.files, path)
+    };
+    told.extend(TABLES.iter().filter(|path| !written_otherwise(path)).map(|path| (*path).to_owned()));
+    changes.extend(files::rest(&old, &new, &told, &mut touched));
+    changes.sort_by(|a, b| a.order().cmp(&b.order()));
+    Diff { hosts_touched: touched.hosts.len() + touched.gone, changes }
 }
 
 impl Diff {
@@ -152,6 +193,24 @@ impl Diff {
 impl Fact {
     pub(super) fn new(fact: &'static str, from: Option<String>, to: Option<String>) -> Fact {
         Fact { fact, of: None, from, to }
+    }
+}
+
+impl Change {
+    /// What came, what went, what changed, each by name.
+    fn order(&self) -> (Area, Action, Option<&str>) {
+        (self.area, self.action, self.subjects.first().map(|subject| subject.name.as_str()))
+    }
+}
+
+impl Reach {
+    fn join(&mut self, other: Reach) {
+        self.hosts += other.hosts;
+        let free = REACH_NAMES_MAX.saturating_sub(self.names.len());
+        self.names.extend(other.names.into_iter().take(free));
+        self.pools.extend(other.pools);
+        self.unknown |= other.unknown;
+        self.menus.extend(other.menus);
     }
 }
 
