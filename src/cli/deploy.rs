@@ -80,5 +80,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 fn read_plan(path: &Path) -> Result<Plan, Failure> {
     let shown = path.display();
     let text = std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    Ok(serde_json::from_slice(&text).map_err(|error| format!("{shown} is no plan of this pxelator: {error}; make a new one with --save-plan"))?)
+    Ok(serde_json::from_slice(&text)
+        .map_err(|error| format!("{shown} is no plan of this pxelator: {error}; make a new one with --save-plan"))?)
 }

@@ -40,9 +40,19 @@ fn table(rows: &[Row]) -> String {
     lines.extend(rows.iter().map(|row| {
         let revision = row.revision.clone().unwrap_or_else(|| "-".into());
         let number = row.number.to_string();
-        [number, short(&row.generation).to_owned(), row.date.clone(), row.who.clone(), revision, row.hosts.to_string(), state(row)].map(|cell| plain(&cell))
+        [
+            number,
+            short(&row.generation).to_owned(),
+            row.date.clone(),
+            row.who.clone(),
+            revision,
+            row.hosts.to_string(),
+            state(row),
+        ]
+        .map(|cell| plain(&cell))
     }));
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..7).map(width).collect();
     let shown = lines.iter().map(|line| {
         let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();

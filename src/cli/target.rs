@@ -129,7 +129,12 @@ pub(super) fn who(revision: Option<String>, why: Option<String>) -> Who {
 /// The git revision of the folder in which `out/` lies, with `-dirty` where it is not committed.
 pub(super) fn revision(out: &std::path::Path) -> Option<String> {
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-    let output = Command::new("git").arg("-C").arg(folder).args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).output().ok()?;
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty())
 }

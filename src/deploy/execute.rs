@@ -84,15 +84,23 @@ impl Execution<'_> {
             let [plan, found] = [&plan.generation, &tree.manifest.generation].map(|id| short(id).to_owned());
             return Err(Error::OtherGeneration { plan, found });
         }
-        let name = |place: &Option<crate::out::plan::Place>| place.as_ref().map_or("none".to_owned(), |place| place.number.to_string());
+        let name =
+            |place: &Option<crate::out::plan::Place>| place.as_ref().map_or("none".to_owned(), |place| place.number.to_string());
         if found.current != plan.parent {
-            return Err(Error::Stale(format!("current is {}, the plan was made for {}", name(&found.current), name(&plan.parent))));
+            return Err(Error::Stale(format!(
+                "current is {}, the plan was made for {}",
+                name(&found.current),
+                name(&plan.parent)
+            )));
         }
         if plan.number <= found.last {
             return Err(Error::Stale(format!("{} is taken, {} was the last", plan.number, found.last)));
         }
-        let planned: BTreeMap<&String, u32> =
-            plan.steps.iter().filter_map(|step| if let Step::Serial { zone, to, .. } = step { Some((zone, *to)) } else { None }).collect();
+        let planned: BTreeMap<&String, u32> = plan
+            .steps
+            .iter()
+            .filter_map(|step| if let Step::Serial { zone, to, .. } = step { Some((zone, *to)) } else { None })
+            .collect();
         for (zone, serial) in next(&found.serials, &survey::zones(&tree.bytes())) {
             let known = found.serials.get(&zone).map_or(0, |last| last.serial);
             let expected = planned.get(&zone).copied().unwrap_or(known);
@@ -119,7 +127,9 @@ impl Work<'_> {
                 Ok(())
             }
             Step::Serial { zone, to, .. } => match self.serials()?.get(zone) {
-                Some(found) if found != to => Err(Error::Stale(format!("the serial of {zone} became {found}, and {to} in the plan"))),
+                Some(found) if found != to => {
+                    Err(Error::Stale(format!("the serial of {zone} became {found}, and {to} in the plan")))
+                }
                 Some(_) | None => Ok(()),
             },
             Step::Stamp { .. } => {
@@ -135,7 +145,8 @@ impl Work<'_> {
                 self.store.note(&self.about.event())
             }
             Step::CheckHealth { patience_secs, .. } => {
-                let health = Health { store: &self.store, state: self.execution.state, patience: Duration::from_secs(*patience_secs) };
+                let health =
+                    Health { store: &self.store, state: self.execution.state, patience: Duration::from_secs(*patience_secs) };
                 match health.check(plan.number, &self.tables) {
                     Ok(()) => self.note(What::Confirmed, plan.number, None),
                     Err(why) => Err(self.go_back(&health, why)?),
@@ -156,7 +167,15 @@ impl Work<'_> {
 
     fn note(&self, what: What, number: u64, why: Option<String>) -> Result<()> {
         let time = now();
-        let event = Event { time, date: date(time), what, number, generation: self.store.about(number)?.generation, why, ..self.about.event() };
+        let event = Event {
+            time,
+            date: date(time),
+            what,
+            number,
+            generation: self.store.about(number)?.generation,
+            why,
+            ..self.about.event()
+        };
         self.store.note(&Event { parent: None, revision: None, ..event })
     }
 

@@ -65,7 +65,8 @@ impl Tree {
     /// What came over a wire is held against its manifest too.
     fn check(self) -> Result<Tree> {
         let findings = self.manifest.verify(&self.bytes());
-        let broken = || store::Error::Tampered { path: "the tree".into(), findings: "it changed on its way; deploy again".into() };
+        let broken =
+            || store::Error::Tampered { path: "the tree".into(), findings: "it changed on its way; deploy again".into() };
         if findings.is_clean() { Ok(self) } else { Err(broken().into()) }
     }
 }
@@ -183,7 +184,13 @@ impl Far {
             Request::Execute(order) => {
                 let Order { plan, tree, who, assets } = *order;
                 let tree = tree.map(Tree::check).transpose()?.or(self.tree.take());
-                let execution = execute::Execution { store: &self.store, state: &self.state, plan: &plan, who: &who, assets: assets.as_deref() };
+                let execution = execute::Execution {
+                    store: &self.store,
+                    state: &self.state,
+                    plan: &plan,
+                    who: &who,
+                    assets: assets.as_deref(),
+                };
                 Ok(Reply::Executed(execution.run(tree, news)?))
             }
             Request::List => Ok(Reply::Listed { rows: self.rows()? }),
@@ -285,7 +292,9 @@ pub fn answer_lines(store: &Path, state: &Path, mut input: impl BufRead, mut out
         let request = serde_json::from_str(line);
         let answered = match request {
             Ok(request) => far.answer(request, &mut |text| say(json(&Reply::News { text }))),
-            Err(error) => Err(Error::Stale(format!("this pxelator ({}) does not understand it: {error}", env!("CARGO_PKG_VERSION")))),
+            Err(error) => {
+                Err(Error::Stale(format!("this pxelator ({}) does not understand it: {error}", env!("CARGO_PKG_VERSION"))))
+            }
         };
         let reply = answered.unwrap_or_else(|error| Reply::Refused { message: chain(&error), is_refusal: error.is_refusal() });
         say(json(&reply));

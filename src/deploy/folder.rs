@@ -80,7 +80,10 @@ impl Store {
             }
             Err(error) => return Err(failed("open", root)(error).into()),
         };
-        let foreign = found.iter().find(|name| !name.starts_with(UNFINISHED)).filter(|_| !found.contains(GENERATIONS));
+        let foreign = found
+            .iter()
+            .find(|name| !name.starts_with(UNFINISHED) && *name != "lost+found")
+            .filter(|_| !found.contains(GENERATIONS));
         match foreign {
             Some(name) => Err(Error::NotStore { path: root.to_owned(), found: name.clone() }),
             None => Ok(Store { root: root.to_owned(), _lock: None }),
@@ -117,7 +120,11 @@ impl Store {
             for entry in fs::read_dir(&folder).map_err(failed("list", &folder))?.flatten() {
                 if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
                     let path = entry.path();
-                    let gone = if entry.file_type().is_ok_and(|kind| kind.is_dir()) { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                    let gone = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                        fs::remove_dir_all(&path)
+                    } else {
+                        fs::remove_file(&path)
+                    };
                     gone.map_err(failed("remove", &path))?;
                 }
             }

@@ -23,7 +23,9 @@ impl Target {
             return Err(format!("`{host}` is no host: write [USER@]HOST:FOLDER, and ./{text} for a folder with a colon"));
         }
         if !folder.starts_with('/') {
-            return Err(format!("`{folder}` on {host} does not begin with /: write the whole path, such as {host}:/srv/pxelator"));
+            return Err(format!(
+                "`{folder}` on {host} does not begin with /: write the whole path, such as {host}:/srv/pxelator"
+            ));
         }
         Ok(Target::There { host: host.into(), folder: folder.into() })
     }

@@ -60,7 +60,9 @@ pub enum Error {
     Stale(String),
     #[error("the plan is for generation {plan}, and this is {found}: build that one again, or make a new plan")]
     OtherGeneration { plan: String, found: String },
-    #[error("{count} of the files that machines load are not on the boot server as assets.lock says, so nothing was switched:\n  {list}\ncopy them there, or run `pxelator lock` and build again; --without-assets deploys all the same")]
+    #[error(
+        "{count} of the files that machines load are not on the boot server as assets.lock says, so nothing was switched:\n  {list}\ncopy them there, or run `pxelator lock` and build again; --without-assets deploys all the same"
+    )]
     Assets { count: usize, list: String },
     #[error("{0} is not text: a generation holds nothing else; run `pxelator build` again")]
     Encoding(String),

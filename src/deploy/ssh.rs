@@ -30,9 +30,13 @@ pub struct Ssh {
 pub enum Problem {
     #[error("there is no program `ssh` on this machine: install openssh-client")]
     NoSsh(#[source] std::io::Error),
-    #[error("{host} does not let you in ({said}): try `ssh {host} true`; name another user with USER@HOST, or load your key with ssh-add")]
+    #[error(
+        "{host} does not let you in ({said}): try `ssh {host} true`; name another user with USER@HOST, or load your key with ssh-add"
+    )]
     Credentials { host: String, said: String },
-    #[error("{host} is not known to this machine, or is not the machine that it was ({said}): compare its key, and log in once with `ssh {host}`")]
+    #[error(
+        "{host} is not known to this machine, or is not the machine that it was ({said}): compare its key, and log in once with `ssh {host}`"
+    )]
     HostKey { host: String, said: String },
     #[error("{host} cannot be reached ({said}): read its name again, and see that it is up")]
     Unreachable { host: String, said: String },
@@ -42,7 +46,9 @@ pub enum Problem {
     Strange { host: String, program: String, said: String },
     #[error("pxelator on {host} is {theirs}, and this is {ours}, which speaks otherwise: install the same version on both")]
     Version { host: String, theirs: String, ours: String },
-    #[error("the connection to {host} broke ({said}): what it had begun is brought to its end there, or taken back; `pxelator generations` shows it")]
+    #[error(
+        "the connection to {host} broke ({said}): what it had begun is brought to its end there, or taken back; `pxelator generations` shows it"
+    )]
     Broke { host: String, said: String },
 }
 
@@ -61,7 +67,8 @@ impl Session {
     pub(super) fn open(ssh: &Ssh, host: &str, folder: &str, state: &Path) -> Result<Session> {
         let remote = format!("{} deploy-far --store {} --state {}", ssh.program, quote(folder), quote(&state.to_string_lossy()));
         let mut command = Command::new("ssh");
-        let fixed = ["BatchMode=yes".into(), format!("ConnectTimeout={CONNECT_SECS}"), format!("ServerAliveInterval={ALIVE_SECS}")];
+        let fixed =
+            ["BatchMode=yes".into(), format!("ConnectTimeout={CONNECT_SECS}"), format!("ServerAliveInterval={ALIVE_SECS}")];
         for option in ssh.options.iter().chain(&fixed) {
             command.args(["-o", option]);
         }

@@ -7,8 +7,8 @@ use super::folder::{Files, Store};
 use super::history::{Event, What};
 use super::{Error, Result};
 use crate::out::plan::{Place, Situation, short};
-use crate::out::table::{Tables, ZONES, ZONE_SUFFIX};
 use crate::out::serial;
+use crate::out::table::{Tables, ZONE_SUFFIX, ZONES};
 use crate::store::{self, serials, serving::Serving};
 
 /// What a plan must know.
@@ -16,10 +16,12 @@ pub(super) fn situation(store: &Store, state: &Path) -> Result<Situation> {
     let events = store.history()?;
     let current = store.current()?;
     let last = events.iter().map(|event| event.number).max().unwrap_or(0);
-    let numbers: BTreeSet<u64> = store.numbers()?.into_iter().filter(|number| *number <= last.max(current.unwrap_or(0))).collect();
+    let numbers: BTreeSet<u64> =
+        store.numbers()?.into_iter().filter(|number| *number <= last.max(current.unwrap_or(0))).collect();
     let confirmed = events.iter().filter(|event| event.what == What::Confirmed && numbers.contains(&event.number));
     let confirmed = confirmed.map(|event| event.number).next_back();
-    let current = current.map(|number| Ok::<_, Error>(Place { number, generation: store.about(number)?.generation })).transpose()?;
+    let current =
+        current.map(|number| Ok::<_, Error>(Place { number, generation: store.about(number)?.generation })).transpose()?;
     Ok(Situation { current, last, numbers, confirmed, serials: serials::read(state)?, unserved: server(store, state)?.err() })
 }
 
@@ -74,7 +76,11 @@ pub(super) fn rollback_to(store: &Store, wanted: Option<&str>) -> Result<u64> {
         let by_id = || numbers.iter().rev().copied().find(|number| is_id(store, *number, wanted));
         let by_number = wanted.parse().ok().filter(|number| numbers.contains(number));
         let kept: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        return by_number.or_else(by_id).ok_or_else(|| Error::NoNumber { number: wanted.to_owned(), path: path(), kept: kept.join(", ") });
+        return by_number.or_else(by_id).ok_or_else(|| Error::NoNumber {
+            number: wanted.to_owned(),
+            path: path(),
+            kept: kept.join(", "),
+        });
     }
     let content = store.about(current)?.generation;
     let mut at = current;
@@ -114,8 +120,15 @@ pub(super) fn check_assets(tables: &Tables) -> Result<()> {
     let problem = |row: &crate::out::table::AssetRow| {
         let full = Path::new(&row.root).join(&row.path);
         match store::assets::hash(Path::new(&row.root), &row.path) {
-            Ok(found) if found.size != row.size => Some(format!("{} has {} bytes, {} are pinned", full.display(), found.size, row.size)),
-            Ok(found) if found.blake3 != row.blake3 => Some(format!("{} has other content than was pinned: {}, not {}", full.display(), short(&found.blake3), short(&row.blake3))),
+            Ok(found) if found.size != row.size => {
+                Some(format!("{} has {} bytes, {} are pinned", full.display(), found.size, row.size))
+            }
+            Ok(found) if found.blake3 != row.blake3 => Some(format!(
+                "{} has other content than was pinned: {}, not {}",
+                full.display(),
+                short(&found.blake3),
+                short(&row.blake3)
+            )),
             Ok(_) => None,
             Err(store::Error::Io { source, .. }) => Some(format!("{}: {source}", full.display())),
             Err(error) => Some(error.to_string()),

@@ -75,19 +75,41 @@ pub struct Plan {
 #[serde(tag = "step", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
     /// Every pinned file on the boot server has its size and its hash.
-    CheckAssets { files: usize, bytes: u64 },
+    CheckAssets {
+        files: usize,
+        bytes: u64,
+    },
     /// The tree is written beside the others, and synced.
-    Copy { files: usize, bytes: u64 },
+    Copy {
+        files: usize,
+        bytes: u64,
+    },
     /// A zone gets its serial.
-    Serial { zone: String, from: u32, to: u32 },
+    Serial {
+        zone: String,
+        from: u32,
+        to: u32,
+    },
     /// The tree once more, its zones with their serials, for engines.
-    Stamp { zones: usize },
+    Stamp {
+        zones: usize,
+    },
     /// `current` is replaced, by one rename.
-    Switch { from: Option<u64>, to: u64 },
+    Switch {
+        from: Option<u64>,
+        to: u64,
+    },
     /// The server has taken it over, and answers from it.
-    CheckHealth { zones: usize, patience_secs: u64 },
-    SkipHealth { because: String },
-    Prune { numbers: Vec<u64> },
+    CheckHealth {
+        zones: usize,
+        patience_secs: u64,
+    },
+    SkipHealth {
+        because: String,
+    },
+    Prune {
+        numbers: Vec<u64>,
+    },
 }
 
 /// Makes the plan.
@@ -130,7 +152,10 @@ fn pruned(situation: &Situation, number: u64, parent: Option<u64>, keep: usize) 
 impl Plan {
     /// As an operator reads it.
     pub fn text(&self) -> String {
-        let parent = self.parent.as_ref().map_or("the first".to_owned(), |place| format!("after {} ({})", place.number, short(&place.generation)));
+        let parent = self
+            .parent
+            .as_ref()
+            .map_or("the first".to_owned(), |place| format!("after {} ({})", place.number, short(&place.generation)));
         let from = self.from.map(|from| format!(", which was {from}")).unwrap_or_default();
         let mut text = format!("plan: generation {} ({}{from}), {parent}\n", self.number, short(&self.generation));
         for (at, step) in self.steps.iter().enumerate() {
@@ -155,7 +180,9 @@ impl Step {
             Step::Switch { from: Some(from), to } => format!("switch current: {from} → {to}"),
             Step::Switch { from: None, to } => format!("switch current to {to}"),
             Step::CheckHealth { zones, patience_secs } => {
-                format!("check health within {patience_secs} s: the server takes it over, and answers for {zones} zones and a menu")
+                format!(
+                    "check health within {patience_secs} s: the server takes it over, and answers for {zones} zones and a menu"
+                )
             }
             Step::SkipHealth { because } => format!("no health check: {because}"),
             Step::Prune { numbers } => {
@@ -187,12 +214,21 @@ mod tests {
 
     fn situation(current: u64, numbers: std::ops::RangeInclusive<u64>, confirmed: u64) -> Situation {
         let current = Some(Place { number: current, generation: format!("g{current}") });
-        Situation { current, last: *numbers.end(), numbers: numbers.collect(), confirmed: Some(confirmed), ..Situation::default() }
+        Situation {
+            current,
+            last: *numbers.end(),
+            numbers: numbers.collect(),
+            confirmed: Some(confirmed),
+            ..Situation::default()
+        }
     }
 
     fn removed(situation: &Situation, keep: usize) -> Vec<u64> {
         let plan = plan(situation, &Wish { keep, ..Wish::default() });
-        plan.steps.into_iter().find_map(|step| if let Step::Prune { numbers } = step { Some(numbers) } else { None }).unwrap_or_default()
+        plan.steps
+            .into_iter()
+            .find_map(|step| if let Step::Prune { numbers } = step { Some(numbers) } else { None })
+            .unwrap_or_default()
     }
 
     #[test]

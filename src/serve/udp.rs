@@ -82,7 +82,8 @@ impl Socket {
     fn configure(socket: StdSocket) -> io::Result<Socket> {
         // Requests wait here while a disk or a busy machine holds us up. Root may have more than the
         // system's limit; what is granted is enough to go on.
-        let _as_much_as_granted = setsockopt(&socket, sockopt::RcvBufForce, &WAITING_BYTES).or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &WAITING_BYTES));
+        let _as_much_as_granted = setsockopt(&socket, sockopt::RcvBufForce, &WAITING_BYTES)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &WAITING_BYTES));
         socket.set_nonblocking(true)?;
         socket.set_broadcast(true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;

@@ -35,9 +35,12 @@ pub(super) struct World {
     pub(super) zones: Zones,
 }
 
-/// The folder with its links resolved.
+/// The folder with its links resolved; one that is not there is named by whoever opens it.
 fn resolved(out: &Path) -> Result<PathBuf, Error> {
-    Ok(out.canonicalize().or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(out.to_owned()) } else { Err(error) }).map_err(store::failed("open", out))?)
+    match out.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(out.to_owned()),
+        other => Ok(other.map_err(store::failed("open", out))?),
+    }
 }
 
 /// A verified generation; its zones have no serials yet.
@@ -102,7 +105,9 @@ impl Shared {
     /// Writes into the state folder what is served, for a deploy that waits for it.
     pub(super) fn tell(&self, refused: Option<Refused>) {
         let (world, options) = (self.world(), &self.options);
-        let port = |name: &str| SERVICES.iter().find(|service| service.name == name).map_or(0, |service| service.port) + options.port_offset;
+        let port = |name: &str| {
+            SERVICES.iter().find(|service| service.name == name).map_or(0, |service| service.port) + options.port_offset
+        };
         let pid = std::process::id();
         let serving = Serving {
             pid,

@@ -136,6 +136,9 @@ fn replace(path: &Path, text: &str, dress: impl FnOnce(&File) -> io::Result<()>)
     // What a killed run left under this number. A link goes, and not what it leads to.
     let _seldom_there = fs::remove_file(&fresh);
     let mut file = File::create_new(&fresh).map_err(failed("write", &fresh))?;
-    dress(&file).and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_data()).map_err(failed("write", &fresh))?;
+    dress(&file)
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_data())
+        .map_err(failed("write", &fresh))?;
     fs::rename(&fresh, path).map_err(failed("rename", &fresh))
 }

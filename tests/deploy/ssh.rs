@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Boot;
-use crate::harness::{PROGRAM, Run, Server, files, have, tool};
+use crate::harness::{PROGRAM, ROOT, Run, Server, files, have, tool};
 use crate::network::Segment;
 
 const NEEDS: &[&str] = &["root", "ip", "ssh", "sshd", "ssh-keygen", "dig"];
@@ -168,6 +168,13 @@ fn whoever_says_no_is_named_with_the_mend() {
         fs::set_permissions(boot.path(name), fs::Permissions::from_mode(0o755)).unwrap();
         boot.path(name)
     };
+    // The manual shows what was said here.
+    let page = fs::read_to_string(format!("{ROOT}/docs/deploy.md")).unwrap();
+    for (key, known, more) in
+        [("other", "known", [].as_slice()), ("own", "empty", &[]), ("own", "known", &["--remote", "/nowhere/pxelator"])]
+    {
+        assert!(page.contains(&said(&["deploy"], key, known, more)), "docs/deploy.md is stale");
+    }
     let newer = program("newer", "echo '{\"pxelator\":\"9.1.0\",\"protocol\":99}'; cat >/dev/null");
     assert_eq!(
         said(&["deploy"], "own", "known", &["--remote", &newer]),
