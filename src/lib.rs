@@ -4,7 +4,7 @@
 //! site.kdl, modules/*.kdl
 //!    │
 //!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
-//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ serve ─ lab ─ lsp ─ cli
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ deploy ─ serve ─ lab ─ lsp ─ cli
 //!                                                               ─── shell: sockets, disks ───
 //! ```
 //!
@@ -16,7 +16,7 @@
 //! - [`model`]: Config → Site, whose values cannot be wrong.
 //! - [`check`]: Site → Checked: the parts agree with each other.
 //! - [`why`]: the path of a value → the line that won, and what it beat.
-//! - [`out`]: the tree with its spans, its hashes, and the tables that services read.
+//! - [`out`]: the tree with its spans, its hashes, the tables that services read, and plans of deploys.
 //! - [`emit`]: Checked → Tree: menus, DHCP tables, zones.
 //! - [`edit`]: a site that is being edited: what one changed line of a host changes.
 //! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
@@ -24,6 +24,7 @@
 //! - [`store`]: reads sources; writes `out/` whole or not at all; opens and verifies it.
 //! - [`terminal`]: what we print; a reader that went away ends no work.
 //! - [`storage`]: unions that machines mount as their roots, and what they changed in them.
+//! - [`deploy`]: a plan executed on the boot server, step by step, with a way back.
 //! - [`serve`]: sockets, timers and limits round the answers.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
 //! - [`lsp`]: what an editor types → findings, and its questions → answers.
@@ -46,7 +47,7 @@ macro_rules! shell {
 // In reading order; tests/tidy.rs has the same.
 pure! { source diag syntax schema eval model check why out emit edit event answer simulate }
 
-shell! { store terminal storage serve lab lsp cli }
+shell! { store terminal storage deploy serve lab lsp cli }
 
 use std::collections::{BTreeMap, BTreeSet};
 

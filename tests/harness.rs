@@ -160,7 +160,8 @@ impl Server {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let server = Server { child, log, offset };
-        server.wait_for(" serving ");
+        // The last line of a start: all sockets are there, and the state folder says so.
+        server.wait_for("generation=");
         server
     }
 

@@ -4,6 +4,7 @@
 
 mod answers;
 mod compile;
+mod deploy;
 mod diff;
 mod edit;
 mod fix;

@@ -22,14 +22,14 @@ dns { forward "10.66.0.53" }
 "#;
 
 /// A server's namespace and a client's, with a cable between; gone with their owner.
-struct Segment {
-    server: String,
-    client: String,
+pub(crate) struct Segment {
+    pub(crate) server: String,
+    pub(crate) client: String,
 }
 
 impl Segment {
     /// `address` is the server's, with its prefix length.
-    fn new(name: &str, address: &str) -> Segment {
+    pub(crate) fn new(name: &str, address: &str) -> Segment {
         let id = std::process::id();
         let segment = Segment { server: format!("px{name}s-{id}"), client: format!("px{name}c-{id}") };
         for space in [&segment.server, &segment.client] {

@@ -7,10 +7,13 @@ mod build;
 mod changes;
 mod check;
 mod completion;
+mod deploy;
+mod deploy_far;
 mod diff;
 mod explain;
 mod fix;
 mod fmt;
+mod generations;
 mod inspect;
 mod init;
 mod lab;
@@ -19,10 +22,12 @@ mod lsp;
 mod man;
 mod options;
 mod report;
+mod rollback;
 mod serve;
 mod simulate;
 mod site;
 mod storage;
+mod target;
 mod verify;
 mod watch;
 mod why;
@@ -54,6 +59,10 @@ enum Command {
     Inspect(inspect::Args),
     Options(options::Args),
     Simulate(simulate::Args),
+    Deploy(deploy::Args),
+    Rollback(rollback::Args),
+    Generations(generations::Args),
+    DeployFar(deploy_far::Args),
     Serve(serve::Args),
     Lab(lab::Args),
     Storage(storage::Args),
@@ -108,6 +117,10 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Options(args) => options::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Deploy(args) => deploy::run(args),
+        Command::Rollback(args) => rollback::run(args),
+        Command::Generations(args) => generations::run(args),
+        Command::DeployFar(args) => deploy_far::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),

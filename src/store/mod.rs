@@ -2,14 +2,17 @@
 //!
 //! [`read_site`] follows the literal `import` and `use` lines and hands the compiler a sorted map;
 //! [`out`] writes a tree whole or not at all; [`generation`] opens one and refuses what was tampered
-//! with, and [`git`] one out of a revision; [`assets`] opens pinned files beneath their folder. **Invariant:** nothing here decides what a
-//! site means.
+//! with, and [`git`] one out of a revision; [`assets`] opens pinned files beneath their folder; [`serials`]
+//! and [`serving`] are what lies in a state folder for `deploy` and `serve` alike. **Invariant:** nothing here
+//! decides what a site means.
 
 pub mod assets;
 pub mod edit;
 mod generation;
 pub mod git;
 pub mod out;
+pub mod serials;
+pub mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -59,6 +62,8 @@ pub enum Error {
     NotCommitted { revision: String, path: PathBuf },
     #[error("git says: {what}")]
     Git { what: String },
+    #[error("cannot understand {path}: {what}; delete it to start serials afresh")]
+    Serials { path: PathBuf, what: String },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,8 +1,9 @@
 //! Writes `out/` whole or not at all: a new folder beside it, and one exchange of names.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
@@ -127,7 +128,30 @@ fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
 
 /// Replaces one file: the new text beside it, then its name.
 pub fn replace_file(path: &Path, text: &str) -> Result<()> {
+    replace(path, text, |_| Ok(()))
+}
+
+/// The same in a state folder: the file belongs to whoever has the folder. A deploy by root writes what
+/// the server, under its own user, reads and replaces.
+pub(super) fn replace_state(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let owner = fs::metadata(folder).map_err(failed("open", folder))?;
+    replace(path, text, |file| {
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        // Others than root may not give files away, and need not.
+        let _only_root_may = fchown(file, Some(owner.uid()), Some(owner.gid()));
+        Ok(())
+    })
+}
+
+fn replace(path: &Path, text: &str, dress: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
-    write_synced(&fresh, text.as_bytes())?;
+    // What a killed run left under this number. A link goes, and not what it leads to.
+    let _seldom_there = fs::remove_file(&fresh);
+    let mut file = File::create_new(&fresh).map_err(failed("write", &fresh))?;
+    dress(&file)
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_data())
+        .map_err(failed("write", &fresh))?;
     fs::rename(&fresh, path).map_err(failed("rename", &fresh))
 }
