@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod completion;
 mod explain;
+mod export;
 mod fix;
 mod fmt;
 mod inspect;
@@ -50,6 +51,7 @@ enum Command {
     Options(options::Args),
     Simulate(simulate::Args),
     Serve(serve::Args),
+    Export(export::Args),
     Lab(lab::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Options(args) => options::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Export(args) => export::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),

@@ -2,12 +2,14 @@
 
 mod boot;
 mod dns;
+mod engines;
 mod module;
 mod network;
 mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
+pub use engines::ENGINES;
 pub use module::REFERENCES;
 pub use site::HOST_FACTS;
 
@@ -24,6 +26,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Networks and hosts", nodes: network::NODES },
     Family { title: "What machines start", nodes: boot::NODES },
     Family { title: "Names", nodes: dns::NODES },
+    Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];
 
