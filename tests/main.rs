@@ -5,6 +5,7 @@
 mod answers;
 mod compile;
 mod edit;
+mod engines;
 mod fix;
 mod fmt;
 mod formats;

@@ -138,6 +138,12 @@ fn quote(text: &str) -> String {
     format!("\"{inner}\"")
 }
 
+/// The complete owner of an address's PTR.
+pub(super) fn pointer(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+}
+
 /// All zones, and what makes each of them; the site's domain first.
 pub(super) fn zones(site: &Site) -> Vec<(String, Span)> {
     let reverse = reverse_zones(site).into_iter().map(|(zone, (origin, _))| (zone, origin));
@@ -183,8 +189,7 @@ fn zones_of(subnet: Subnet) -> Vec<String> {
 
 /// The owner of an address's PTR, relative to its zone.
 fn owner_in(zone: &str, address: Ipv4Addr) -> String {
-    let [a, b, c, d] = address.octets();
-    format!("{d}.{c}.{b}.{a}.in-addr.arpa").trim_end_matches(zone).trim_end_matches('.').to_owned()
+    pointer(address).trim_end_matches(zone).trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ pub(super) fn make(site: &Site, engine: &Engine) -> Lines {
     lines.line(&own, "# DNS for BIND 9.18 or newer. Start it in out/, or in a copy whose zones bear serials:");
     lines.line(&own, "#   named -c \"$PWD/engines/named.conf\"");
     lines.line(&own, "options {");
-    for line in ["version none", "hostname none", "server-id none", "allow-query { any; }", "allow-transfer { none; }", "notify no"] {
+    for line in ["version none", "hostname none", "server-id none", "allow-query { any; }", "allow-transfer { none; }", "notify no", "check-names primary ignore"] {
         lines.line(&own, format_args!("    {line};"));
     }
+    // The forwarders' word is passed on as it is, as `serve` does; they validate.
+    lines.line(&own, "    dnssec-validation no;");
     if site.forwards.is_empty() {
         lines.line(&own, "    recursion no;");
     } else {
@@ -30,8 +32,6 @@ fn forwarding(site: &Site, engine: &Engine, lines: &mut Lines) {
     let own = [engine.span];
     lines.line(&own, "    recursion yes;");
     lines.line(&own, "    forward only;");
-    // The forwarders' word is passed on as it is, as `serve` does; they validate.
-    lines.line(&own, "    dnssec-validation no;");
     lines.line(&own, "    forwarders {");
     for at in &site.forwards {
         lines.line(&[at.span, engine.span], format_args!("        {};", at.value));

@@ -151,7 +151,7 @@ struct OptionDef {
 }
 
 /// iPXE says so bare, or with a length before it as RFC 3004 wants.
-const IS_IPXE: &str = "substring(option[77].hex,0,4) == 'iPXE' or substring(option[77].hex,1,4) == 'iPXE'";
+const IS_IPXE: &str = "option[93].exists and (substring(option[77].hex,0,4) == 'iPXE' or substring(option[77].hex,1,4) == 'iPXE')";
 /// Take the boot file and ask no other server (PXE 2.1): ROMs wait for seconds otherwise.
 const PXE_CONTROL: &str = "060108FF";
 /// iPXE's own option 176 within 175: no proxyDHCP wait.
@@ -160,16 +160,20 @@ const IPXE_NO_WAIT: &str = "B00101";
 fn classes(view: &View<'_>) -> Items {
     let mut all: Items = Vec::new();
     let mut add = |origins: Origins, class: &Class<'_>| all.push((origins, json(class)));
-    let pxe = vec![always("vendor-class-identifier", "PXEClient"), bytes(43, PXE_CONTROL)];
-    let definition = OptionDef { name: "vendor-encapsulated-options", code: 43, kind: "binary" };
     let test = |text: &str| Some(text.to_owned());
-    let is_pxe = test("option[93].exists and substring(option[60].hex,0,9) == 'PXEClient'");
-    add(Vec::new(), &Class { name: "pxe".into(), test: is_pxe, option_def: vec![definition], option_data: pxe, ..Class::default() });
     let ipxe = vec![bytes(175, IPXE_NO_WAIT)];
     add(Vec::new(), &Class { name: "ipxe".into(), test: test(IS_IPXE), option_data: ipxe, ..Class::default() });
+    let mut boots = vec!["member('ipxe')".to_owned()];
     for loader in &view.loaders {
-        add(loader.origins.clone(), &boot_class(format!("boot-{}", loader.firmware), loader_test(loader), None, loader.file));
+        let name = format!("boot-{}", loader.firmware);
+        boots.push(format!("member('{name}')"));
+        add(loader.origins.clone(), &boot_class(name, loader_test(loader), None, loader.file));
     }
+    let pxe = vec![always("vendor-class-identifier", "PXEClient"), bytes(43, PXE_CONTROL)];
+    let definition = OptionDef { name: "vendor-encapsulated-options", code: 43, kind: "binary" };
+    let is_pxe = format!("substring(option[60].hex,0,9) == 'PXEClient' and ({})", boots.join(" or "));
+    let from = view.loaders.iter().flat_map(|loader| loader.origins.clone()).collect();
+    add(from, &Class { name: "pxe".into(), test: Some(is_pxe), option_def: vec![definition], option_data: pxe, ..Class::default() });
     for (secs, origins) in own_leases(view) {
         add(origins, &Class { name: format!("lease-{secs}"), valid_lifetime: Some(secs), ..Class::default() });
     }
@@ -195,7 +199,7 @@ fn scripts(view: &NetworkView<'_>, site: &View<'_>, add: &mut impl FnMut(Origins
     let network = view.network;
     let Some(server) = &network.server else { return };
     let bios = if site.has_pxelinux { " and not member('boot-bios')" } else { "" };
-    let test = |who: &str| format!("option[93].exists and member('ipxe') and {who}{bios}");
+    let test = |who: &str| format!("member('ipxe') and {who}{bios}");
     let url = script_by_mac(server.value);
     add(vec![server.span], &boot_class(script_class(network), test("member('KNOWN')"), Some(true), &url));
     for (number, pool) in view.pools.iter().enumerate() {

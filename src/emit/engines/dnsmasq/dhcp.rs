@@ -1,8 +1,8 @@
 //! Networks, pools, reservations, and the first program.
 //!
 //! Tags: `host` is whoever the site declares, `net-NAME` and `pool-NAME-N` where an address comes from,
-//! `pxe` a client that tells its firmware, `boot-FIRMWARE` one with a loader of ours, `name-NAME` a host whose name dnsmasq
-//! must not take for its own.
+//! `pxe` a client that tells its firmware, `boot-FIRMWARE` one with a loader of ours, `boots` any that is
+//! given a file, `name-NAME` a host whose name is told to it as an option.
 
 use super::super::view::{LoaderView, NetworkView, PoolView, View, script_by_mac, script_of_menu, secs};
 use super::Conf;
@@ -44,10 +44,12 @@ fn firmware(view: &View<'_>, out: &mut Conf) {
         for arch in loader.arch {
             out.add(&loader.origins, format_args!("dhcp-match=set:boot-{},option:client-arch,{arch}", loader.firmware));
         }
+        out.add(&loader.origins, format_args!("tag-if=set:boots,tag:boot-{}", loader.firmware));
     }
+    out.add(&[], "tag-if=set:boots,tag:pxe,tag:ipxe");
     // Take the boot file and ask no other server (RFC 4578, PXE 2.1): ROMs wait for seconds otherwise.
-    out.add(&[], "dhcp-option-force=tag:pxe,vendor:PXEClient,6,8");
-    out.add(&[], "dhcp-option-force=tag:ipxe,175,b0:01:01");
+    out.add(&[], "dhcp-option-force=tag:boots,vendor:PXEClient,6,8");
+    out.add(&[], "dhcp-option-force=tag:boots,tag:ipxe,175,b0:01:01");
 }
 
 fn write_network(view: &NetworkView<'_>, site: &View<'_>, out: &mut Conf) {

@@ -1,13 +1,15 @@
 //! Names: hosts with their pointers, records, forwarders.
 //!
-//! dnsmasq has no line for an address record without a pointer, and none for texts with control
-//! characters; `dns-rr` writes any record down in hexadecimal. A name that only `dns-rr` knows would not
-//! exist for other types of records, so it is made known by a pointer record that nobody asks for.
+//! To dnsmasq a name exists where it has a line of the right kind, or a name below it has one; of any
+//! other it says NXDOMAIN to other types of records, and resolvers then believe that nothing lies below.
+//! So each address has its pointer written out, and what only `dns-rr` knows is made known by a pointer
+//! record that nobody asks for. `dns-rr` writes any record down in hexadecimal: addresses without a
+//! pointer, and texts that quotes cannot hold.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::super::super::dns::{name_servers, zones};
+use super::super::super::dns::{name_servers, pointer, zones};
 use super::Conf;
 use crate::model::{Domain, Record, RecordData, Site, TTL_SECS, dnsmasq_quoted};
 use crate::source::Span;
@@ -16,6 +18,8 @@ use crate::source::Span;
 const A: u16 = 1;
 const NS: u16 = 2;
 const TXT: u16 = 16;
+/// A name that nobody asks for, so that those above it exist.
+const BELOW: &str = "_exists";
 
 pub(super) fn write(site: &Site, out: &mut Conf) {
     out.add(&[], "# names; those who are not on a network of this machine are not answered");
@@ -34,7 +38,9 @@ pub(super) fn write(site: &Site, out: &mut Conf) {
     servers(site, &mut known, out);
     for host in &site.hosts {
         if let Some(at) = &host.address {
-            out.add(&[host.span], format_args!("host-record={},{}", site.domain.host(&host.name), at.value));
+            let name = site.domain.host(&host.name);
+            out.add(&[host.span], format_args!("host-record={name},{}", at.value));
+            out.add(&[host.span], format_args!("ptr-record={},{name}", pointer(at.value)));
         }
     }
     let mut records: Vec<&Record> = site.records.iter().collect();
@@ -44,11 +50,16 @@ pub(super) fn write(site: &Site, out: &mut Conf) {
     }
 }
 
-/// Who answers for the domain; a server that is no host has an address record of its own.
+/// Who answers for the zones; a server that is no host has an address record of its own.
 fn servers(site: &Site, known: &mut BTreeSet<String>, out: &mut Conf) {
     let servers = name_servers(site);
-    for name in &servers.names {
-        raw(site.domain.as_str(), NS, &wire_name(name), &format!("NS {name}"), &[site.span], known, out);
+    for (zone, origin) in zones(site) {
+        // The name itself may have a pointer, so one below makes it known.
+        known.insert(zone.clone());
+        out.add(&[origin], format_args!("ptr-record={BELOW}.{zone},{zone}"));
+        for name in &servers.names {
+            raw(&zone, NS, &wire_name(name), &format!("NS {name}"), &[origin], known, out);
+        }
     }
     for (address, span) in &servers.addresses {
         let name = servers.names.first().map_or("", |name| name.trim_end_matches('.'));
