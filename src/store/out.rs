@@ -60,14 +60,14 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
 }
 
 /// One build at a time writes beside a folder; the lock ends with the program, however it ends.
-fn lock(parent: &Path) -> Result<File> {
+pub(super) fn lock(parent: &Path) -> Result<File> {
     let file = File::open(parent).map_err(failed("open", parent))?;
     flock(&file, FlockOperation::LockExclusive).map_err(|errno| failed("lock", parent)(errno.into()))?;
     Ok(file)
 }
 
 /// Folders of builds that were killed: we hold the lock, so nobody is writing them.
-fn clear_leftovers(parent: &Path, name: &str) {
+pub(super) fn clear_leftovers(parent: &Path, name: &str) {
     let prefix = format!(".{name}.building-");
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
@@ -100,7 +100,7 @@ fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).map_err(failed("write", path))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(failed("write", path))?;
     file.write_all(bytes).map_err(failed("write", path))?;
     file.sync_data().map_err(failed("write", path))
@@ -108,7 +108,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// One system call: there is no moment without a whole tree. Where the file system cannot exchange
 /// names, the old tree steps aside first.
-fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
+pub(super) fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
     if !folder.exists() {
         fs::rename(fresh, folder).map_err(failed("rename", fresh))?;
     } else if renameat_with(CWD, fresh, CWD, folder, RenameFlags::EXCHANGE).is_err() {
