@@ -19,6 +19,8 @@ use crate::out::table::AssetRow;
 
 /// The list of files; hidden, so that a listing shows what machines ask for.
 const LIST: &str = ".pxelator-export";
+/// What helps where a pinned file is another one.
+const MEND: &str = "run `pxelator lock` if the new file is meant, or restore the old one";
 /// How much is read at once, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -28,6 +30,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// The folder holds what is not ours, a pinned file is missing or another one, or the disk refuses. The
 /// folder is then as it was.
 pub fn write(folder: &Path, files: &BTreeMap<String, Content>, assets: Option<&Path>) -> Result<()> {
+    refuse_foreign(folder)?;
     // A link stays a link: what it leads to is replaced.
     let real = folder.canonicalize();
     let folder = real.as_deref().unwrap_or(folder);
@@ -108,7 +111,7 @@ fn fill(fresh: &Path, files: &BTreeMap<String, Content>, assets: Option<&Path>) 
 fn asset(row: &AssetRow, root: &Path, to: &Path) -> Result<()> {
     let path = root.join(&row.path);
     let wrong = |what: String| Error::Asset { path: path.clone(), what };
-    let mut file = open_beneath(root, &row.path).map_err(|error| wrong(format!("cannot be opened ({error})")))?;
+    let mut file = open_beneath(root, &row.path).map_err(|error| wrong(format!("cannot be opened ({error}): say where the assets lie with --assets DIR")))?;
     let mut hasher = blake3::Hasher::new();
     let (mut size, mut chunk) = (0_u64, vec![0; CHUNK_BYTES]);
     loop {
@@ -120,10 +123,10 @@ fn asset(row: &AssetRow, root: &Path, to: &Path) -> Result<()> {
         size += count as u64;
     }
     if size != row.size {
-        return Err(wrong(format!("has {size} bytes, assets.lock says {}", row.size)));
+        return Err(wrong(format!("has {size} bytes, assets.lock says {}: {MEND}", row.size)));
     }
     if hasher.finalize().to_hex().as_str() != row.blake3 {
-        return Err(wrong("has another hash than assets.lock says".into()));
+        return Err(wrong(format!("has another hash than assets.lock says: {MEND}")));
     }
     link_or_copy(&mut file, to)
 }

@@ -49,7 +49,7 @@ pub enum Error {
     Foreign { path: PathBuf, what: String },
     #[error("{path} is not a folder that `pxelator export` wrote ({what}): choose another, or move what is yours")]
     NotExported { path: PathBuf, what: String },
-    #[error("{path} {what}: run `pxelator lock` if the new file is meant, or restore the old one; or say where the assets lie with --assets DIR")]
+    #[error("{path} {what}")]
     Asset { path: PathBuf, what: String },
     #[error("{path} holds no generation: run `pxelator build` first")]
     NoGeneration { path: PathBuf },
