@@ -334,7 +334,7 @@ fn a_pinned_kernel_and_a_text_say_who_loads_them() {
     );
     swap(&mut new, "boot/files/kiosk/browser.json", "10m", "11m");
     swap(&mut new, "boot/loaders.jsonl", "snponly.efi", "ipxe.efi");
-    new.insert("nfs/exports".into(), b"/srv/nfs 10.77.0.0/24(ro)\n".to_vec());
+    new.insert("elsewhere/table".into(), b"a row\n".to_vec());
     let told = between(&old, &new).text();
     assert!(
         told.contains(
@@ -344,7 +344,7 @@ fn a_pinned_kernel_and_a_text_say_who_loads_them() {
     );
     assert!(told.contains("~ text kiosk/browser.json: +1 −1 lines; reaches kiosk-01, kiosk-03, kiosk-04 [next boot]"), "{told}");
     assert!(told.contains("~ loader efi64: file snponly.efi → ipxe.efi; reaches "), "{told}");
-    assert!(told.contains("  + added nfs/exports (+1 lines) [now]"), "{told}");
+    assert!(told.contains("  + added elsewhere/table (+1 lines) [now]"), "{told}");
 }
 
 fn example() -> Files {

@@ -7,6 +7,7 @@ mod compile;
 mod deploy;
 mod diff;
 mod edit;
+mod engines;
 mod fix;
 mod fmt;
 mod formats;

@@ -43,23 +43,23 @@ impl Segment {
         segment
     }
 
-    fn serve(&self, folder: &Folder) -> Server {
+    pub(crate) fn serve(&self, folder: &Folder) -> Server {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.server, PROGRAM, "serve", "--state", "state"]).current_dir(&folder.0);
         Server::spawn(command, 0)
     }
 
-    fn become_mac(&self, mac: &str) {
+    pub(crate) fn become_mac(&self, mac: &str) {
         tool("ip", &["-n", &self.client, "link", "set", "v1", "down"]);
         tool("ip", &["-n", &self.client, "link", "set", "v1", "address", mac, "up"]);
     }
 
-    fn on_client(&self, args: &[&str]) -> String {
+    pub(crate) fn on_client(&self, args: &[&str]) -> String {
         tool("ip", &[&["netns", "exec", &self.client], args].concat())
     }
 
     /// What busybox's client is told: `ip hostname domain router dns lease`.
-    fn udhcpc(&self, folder: &Folder) -> String {
+    pub(crate) fn udhcpc(&self, folder: &Folder) -> String {
         let script = folder.0.join("script");
         fs::write(
             &script,

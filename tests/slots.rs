@@ -53,6 +53,8 @@ pub(crate) const PAIRS: &[Pair] = &[
     ("warn max", net!("group a { host h \"02:00:00:00:00:01\" }\nwarn group:a max=§ \"x\""), "0", "1"),
     ("warn is", net!("warn 1 is=§ \"x\""), "1", "2"),
     ("warn not", net!("warn 1 not=§ \"x\""), "1", "2"),
+    ("engine 0", net!("engine §"), "bind", "nsd"),
+    ("engine tftp", net!("engine dnsmasq tftp=§"), "\"/a\"", "\"/b\""),
     ("network 0", net!("network § \"10.0.0.0/24\""), "a", "b"),
     ("network 1", net!("network n §"), "\"10.0.0.0/24\"", "\"10.0.1.0/24\""),
     ("network gateway", net!("network n \"10.0.0.0/24\" gateway=§"), "1", "2"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{DNSClass, LowerName, Name, RData, Record, RecordSet, RecordType, RrKey};
 use hickory_proto::serialize::txt::Parser;
 
@@ -90,6 +91,7 @@ impl Zone {
         let origin = Name::from_ascii(format!("{name}.")).map_err(|error| error.to_string())?;
         let (origin, mut sets) = Parser::new(text, None, Some(origin)).parse().map_err(|error| error.to_string())?;
         let origin = LowerName::new(&origin);
+        sets.iter_mut().filter(|(key, _)| key.record_type == RecordType::TXT).for_each(|(_, set)| *set = with_bytes(set, serial));
         let key = RrKey::new(origin.clone(), RecordType::SOA);
         let set = sets.get(&key).ok_or("there is no SOA record")?;
         let mut soa = set.records_without_rrsigs().next().cloned().ok_or("there is no SOA record")?;
@@ -119,6 +121,26 @@ impl Zone {
         let set = self.sets.get(&RrKey::new(name.clone(), kind));
         set.map(|set| set.records_without_rrsigs().cloned().collect()).unwrap_or_default()
     }
+}
+
+/// Texts as they were written: hickory-proto 0.26 makes one character of the three digits of `\DDD`, each
+/// in a byte of its own. Our master files have no other characters beyond ASCII.
+fn with_bytes(set: &RecordSet, serial: u32) -> RecordSet {
+    let byte = |c: char| match u32::from(c) {
+        code @ ..0x80 => code,
+        code => 100 * (code >> 16) + 10 * (code >> 8 & 0xff) + (code & 0xff),
+    };
+    let text = |text: &[u8]| String::from_utf8_lossy(text).chars().map(|c| u8::try_from(byte(c)).unwrap_or(b'?')).collect::<Vec<u8>>();
+    let mut fixed = RecordSet::new(set.name().clone(), set.record_type(), serial);
+    for record in set.records_without_rrsigs() {
+        let mut record = record.clone();
+        if let RData::TXT(data) = &mut record.data {
+            let texts: Vec<Vec<u8>> = data.txt_data.iter().map(|one| text(one)).collect();
+            *data = TXT::from_bytes(texts.iter().map(Vec::as_slice).collect());
+        }
+        fixed.insert(record, serial);
+    }
+    fixed
 }
 
 /// Answers one packet.

@@ -9,6 +9,7 @@ pub mod dhcp;
 pub mod dns;
 pub mod http;
 pub mod tftp;
+pub mod tree;
 
 use std::net::Ipv4Addr;
 

@@ -9,6 +9,7 @@
 mod boot;
 mod dhcp;
 mod dns;
+mod engines;
 mod host;
 mod network;
 mod nfs;
@@ -58,6 +59,12 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
+    Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },
+    Check { codes: &["engine/several-macs"], about: "kea gives an address to one MAC of a host at a time", run: engines::several_macs },
+    Check { codes: &["engine/lease-short"], about: "dnsmasq gives no lease below two minutes", run: engines::short_leases },
+    Check { codes: &["engine/alias", "engine/ttl"], about: "dnsmasq answers as we do", run: engines::records },
+    Check { codes: &["engine/line-long"], about: "dnsmasq reads whole lines", run: engines::lines },
+    Check { codes: &["engine/no-server"], about: "other DHCP servers know where machines boot from", run: engines::servers },
 ];
 
 /// A site that passed every check.

@@ -6,10 +6,19 @@ use crate::diag::{Diag, Diags};
 use crate::model::{At, DEFAULT_MENU, Nfs, Overlay, RootOf, Site, Start};
 use crate::source::Span;
 
+/// How long a folder or the path of a file may be, in bytes: an overlay's two folders and its work folder
+/// share one page of mount options (4,096 bytes) with the names of hosts.
+const PATH_BYTES_MAX: usize = 1024;
+/// How long a part of it may be, in bytes: what Linux's file systems keep.
+const PART_BYTES_MAX: usize = 255;
+/// What mends a path.
+const PLAIN: &str = "begin with a slash, and use letters, digits and . _ + @ ~ - between slashes, no `..`, and at most 1,024 bytes";
+
 /// What every file system, exports(5) and mount options read as a path and nothing else.
 fn is_plain(path: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && !matches!(part, "." | "..") && part.chars().all(|c| c.is_ascii_alphanumeric() || "._+@~-".contains(c));
-    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(part))
+    let letters = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || "._+@~-".contains(c));
+    let part = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= PART_BYTES_MAX && letters(part);
+    path.len() <= PATH_BYTES_MAX && path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(part))
 }
 
 pub(super) fn folders(site: &Site, diags: &mut Diags) {
@@ -37,8 +46,8 @@ pub(super) fn folders(site: &Site, diags: &mut Diags) {
 fn plain_folder(folder: &At<String>, diags: &mut Diags) -> bool {
     let sound = is_plain(&folder.value);
     if !sound {
-        let diag = Diag::new("nfs/bad-path", folder.span, format!("`{}` is no plain absolute path", folder.value));
-        diags.push(diag.help("begin with a slash, and use letters, digits and . _ + @ ~ - between slashes, and no `..`"));
+        let shown = crate::syntax::shorten(&folder.value);
+        diags.push(Diag::new("nfs/bad-path", folder.span, format!("`{shown}` is no plain absolute path")).help(PLAIN));
     }
     sound
 }
@@ -46,22 +55,23 @@ fn plain_folder(folder: &At<String>, diags: &mut Diags) -> bool {
 /// An upper folder, the bases and the unions keep out of each other.
 fn apart(nfs: &Nfs, folder: &At<String>, overlay: &Overlay, upper: &At<String>, diags: &mut Diags) {
     let within = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let bases = nfs.bases.iter().filter_map(|base| Some((format!("base `{}`", base.name), nfs.base_folder(&base.name)?, base.span)));
-    let unions = ("the folder of the unions".to_owned(), format!("{}/root", folder.value), folder.span);
-    for (what, path, span) in bases.chain([unions]) {
-        if within(&upper.value, &path) || within(&path, &upper.value) {
-            let diag = Diag::new("nfs/overlay-in-base", upper.span, format!("the upper folder of `{}` and {what} lie in each other", overlay.name));
-            diags.push(diag.label(span, format!("{path} is here")).help(format!("leave upper= away: it is {}/upper/{} then", folder.value, overlay.name)));
+    for part in ["base", "root"] {
+        let whole = format!("{}/{part}", folder.value);
+        if !within(&upper.value, &whole) && !within(&whole, &upper.value) {
+            continue;
         }
+        let name = upper.value.strip_prefix(&whole).and_then(|rest| rest.trim_start_matches('/').split('/').next()).unwrap_or_default();
+        let base = nfs.base(name).filter(|_| part == "base");
+        let (what, span) = base.map_or_else(|| (format!("`{whole}`"), folder.span), |base| (format!("base `{name}`"), base.span));
+        let diag = Diag::new("nfs/overlay-in-base", upper.span, format!("the upper folder of `{}` and {what} lie in each other", overlay.name));
+        diags.push(diag.label(span, format!("it lies in {whole}")).help(format!("leave upper= away: it is {}/upper/{} then", folder.value, overlay.name)));
+        return;
     }
 }
 
 pub(super) fn names(site: &Site, diags: &mut Diags) {
-    let none = (Vec::new(), Vec::new());
-    let (bases, overlays) = site.nfs.as_ref().map_or(none, |nfs| {
-        let bases: Vec<&str> = nfs.bases.iter().map(|base| base.name.as_str()).collect();
-        (bases, nfs.overlays.iter().map(|overlay| overlay.name.as_str()).collect())
-    });
+    let bases: BTreeSet<&str> = site.nfs.iter().flat_map(|nfs| &nfs.bases).map(|base| base.name.as_str()).collect();
+    let overlays: BTreeSet<&str> = site.nfs.iter().flat_map(|nfs| &nfs.overlays).map(|overlay| overlay.name.as_str()).collect();
     for overlay in site.nfs.iter().flat_map(|nfs| &nfs.overlays) {
         match &overlay.over {
             Some(over) => known("nfs/unknown-base", over, &bases, &format!("overlay `{}` is over `{}`, which is no base", overlay.name, over.value), diags),
@@ -88,8 +98,8 @@ pub(super) fn names(site: &Site, diags: &mut Diags) {
     }
 }
 
-fn known(code: &'static str, name: &At<String>, all: &[&str], message: &str, diags: &mut Diags) {
-    if all.contains(&name.value.as_str()) || diags.is_lost(&name.value) {
+fn known(code: &'static str, name: &At<String>, all: &BTreeSet<&str>, message: &str, diags: &mut Diags) {
+    if all.contains(name.value.as_str()) || diags.is_lost(&name.value) {
         return;
     }
     let (node, example) = if code == "nfs/unknown-base" { ("base", String::new()) } else { ("overlay", " over=\"…\"".to_owned()) };
@@ -105,8 +115,8 @@ pub(super) fn files(site: &Site, diags: &mut Diags) {
             let path = file.text.name.value.as_str();
             super::site::source_of(&file.text, diags);
             if !is_plain(path) {
-                let diag = Diag::new("nfs/bad-path", file.text.name.span, format!("`{path}` is no plain absolute path"));
-                diags.push(diag.help("begin with a slash, and use letters, digits and . _ + @ ~ - between slashes, and no `..`"));
+                let shown = crate::syntax::shorten(path);
+                diags.push(Diag::new("nfs/bad-path", file.text.name.span, format!("`{shown}` is no plain absolute path")).help(PLAIN));
             } else if let Some(first) = taken.insert(path, file.text.span) {
                 twice(overlay, path, file.text.span, first, diags);
             }

@@ -11,6 +11,7 @@ mod deploy;
 mod deploy_far;
 mod diff;
 mod explain;
+mod export;
 mod fix;
 mod fmt;
 mod generations;
@@ -64,6 +65,7 @@ enum Command {
     Generations(generations::Args),
     DeployFar(deploy_far::Args),
     Serve(serve::Args),
+    Export(export::Args),
     Lab(lab::Args),
     Storage(storage::Args),
     Changes(changes::Args),
@@ -122,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Generations(args) => generations::run(args),
         Command::DeployFar(args) => deploy_far::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Export(args) => export::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),
         Command::Changes(args) => changes::run(args),

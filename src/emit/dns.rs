@@ -48,18 +48,18 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     }
 }
 
-fn zone_path(zone: &str) -> String {
+pub(super) fn zone_path(zone: &str) -> String {
     format!("{ZONES}{zone}{ZONE_SUFFIX}")
 }
 
 /// Who answers for the zones: the hosts that have a server's address, or `ns`, or nobody known.
-struct NameServers {
-    names: Vec<String>,
+pub(super) struct NameServers {
+    pub(super) names: Vec<String>,
     /// `ns` needs addresses of its own.
-    addresses: Vec<(Ipv4Addr, Span)>,
+    pub(super) addresses: Vec<(Ipv4Addr, Span)>,
 }
 
-fn name_servers(site: &Site) -> NameServers {
+pub(super) fn name_servers(site: &Site) -> NameServers {
     let servers: BTreeMap<Ipv4Addr, Span> =
         site.networks.iter().filter_map(|network| network.server.as_ref()).map(|at| (at.value, at.span)).collect();
     let hosts = site.hosts.iter().filter(|host| host.address.as_ref().is_some_and(|at| servers.contains_key(&at.value)));
@@ -138,6 +138,18 @@ fn quote(text: &str) -> String {
     format!("\"{inner}\"")
 }
 
+/// The complete owner of an address's PTR.
+pub(super) fn pointer(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+}
+
+/// All zones, and what makes each of them; the site's domain first.
+pub(super) fn zones(site: &Site) -> Vec<(String, Span)> {
+    let reverse = reverse_zones(site).into_iter().map(|(zone, (origin, _))| (zone, origin));
+    std::iter::once((site.domain.to_string(), site.span)).chain(reverse).collect()
+}
+
 type Pointers<'s> = BTreeMap<Ipv4Addr, &'s Host>;
 
 /// Zone name → where it comes from, and the hosts in it. A network without hosts has its zones too.
@@ -177,8 +189,7 @@ fn zones_of(subnet: Subnet) -> Vec<String> {
 
 /// The owner of an address's PTR, relative to its zone.
 fn owner_in(zone: &str, address: Ipv4Addr) -> String {
-    let [a, b, c, d] = address.octets();
-    format!("{d}.{c}.{b}.{a}.in-addr.arpa").trim_end_matches(zone).trim_end_matches('.').to_owned()
+    pointer(address).trim_end_matches(zone).trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub struct Config<'s> {
     /// By name.
     pub overlays: Vec<Merged<'s>>,
     pub secrets: Vec<Node<'s>>,
+    /// Other servers that the site is written down for.
+    pub engines: Vec<Node<'s>>,
     /// `assert` and `warn`.
     pub claims: Vec<Node<'s>>,
     /// Names that options hold, which must exist.
@@ -127,6 +129,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "dns" => dns.push(node),
             "nfs" => nfs.push(node),
             "secret" => config.secrets.push(node),
+            "engine" => config.engines.push(node),
             "assert" | "warn" => config.claims.push(node),
             "module" => diags.push(
                 Diag::new("schema/unknown-node", node.span, "a module is declared in a file that is imported")

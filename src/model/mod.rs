@@ -6,6 +6,7 @@
 //! agree with each other is not known here: that is `check`'s work.
 
 mod address;
+mod engine;
 mod ids;
 mod lock;
 pub mod lower;
@@ -21,8 +22,9 @@ use crate::eval::{Reference, TemplateScope};
 use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
-pub use lock::{Asset, Lock, LOADERS, Loader};
+pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
+pub use lock::{Asset, Lock, LOADERS, Loader};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
 pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
 
@@ -72,6 +74,8 @@ pub struct Site {
     pub contexts: Vec<lower::Context>,
     /// By name.
     pub secrets: Vec<Secret>,
+    /// Other servers that it is written down for, each once.
+    pub engines: Vec<Engine>,
     /// What the site and its modules claim about themselves.
     pub claims: Vec<Claim>,
     /// Names that options hold, which must exist.

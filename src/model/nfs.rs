@@ -142,11 +142,13 @@ impl Nfs {
     }
 
     pub fn base(&self, name: &str) -> Option<&Base> {
-        self.bases.iter().find(|base| base.name == name)
+        let at = self.bases.binary_search_by(|base| base.name.as_str().cmp(name)).ok()?;
+        self.bases.get(at)
     }
 
     pub fn overlay(&self, name: &str) -> Option<&Overlay> {
-        self.overlays.iter().find(|overlay| overlay.name == name)
+        let at = self.overlays.binary_search_by(|overlay| overlay.name.as_str().cmp(name)).ok()?;
+        self.overlays.get(at)
     }
 }
 

@@ -32,6 +32,10 @@ impl Site {
             change(&mut secret.span);
             change(&mut secret.file.span);
         }
+        for engine in &mut self.engines {
+            change(&mut engine.span);
+            engine.tftp.iter_mut().for_each(|at| change(&mut at.span));
+        }
         for claim in &mut self.claims {
             change(&mut claim.span);
             if let Subject::Group(name, _) | Subject::Tag(name, _) = &mut claim.subject {

@@ -13,7 +13,7 @@ mod option_types;
 mod types;
 
 pub use conform::{conform, entries, mark, refuse_literal, twice};
-pub use nodes::{FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
+pub use nodes::{ENGINES, FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
 pub use option_types::{OPTION_TYPES, OptionType};
 pub use types::{Kind, Type, duration_secs, is_name, mac_bytes, show_duration};
 

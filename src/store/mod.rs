@@ -8,6 +8,7 @@
 
 pub mod assets;
 pub mod edit;
+pub mod export;
 mod generation;
 pub mod git;
 pub mod out;
@@ -46,6 +47,10 @@ pub enum Error {
     Io { step: &'static str, path: PathBuf, source: io::Error },
     #[error("{path} is not a folder that pxelator wrote ({what}): choose another --out, or move what is yours")]
     Foreign { path: PathBuf, what: String },
+    #[error("{path} is not a folder that `pxelator export` wrote ({what}): choose another, or move what is yours")]
+    NotExported { path: PathBuf, what: String },
+    #[error("{path} {what}")]
+    Asset { path: PathBuf, what: String },
     #[error("{path} holds no generation: run `pxelator build` first")]
     NoGeneration { path: PathBuf },
     #[error("{path}: {what}; run `pxelator build` again")]

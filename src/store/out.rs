@@ -6,10 +6,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
 
 use super::{Error, Result, failed, read_folder};
 use crate::out::{MANIFEST, Manifest, Tree};
+
+/// Up to how many files are brought to the disk one by one; of more the whole file system is, once.
+const SYNCED_ALONE_MAX: usize = 128;
 
 /// Writes the tree. Gives false where the folder holds it already.
 pub fn write(folder: &Path, tree: &Tree, manifest: &Manifest) -> Result<bool> {
@@ -57,14 +60,14 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
 }
 
 /// One build at a time writes beside a folder; the lock ends with the program, however it ends.
-fn lock(parent: &Path) -> Result<File> {
+pub(super) fn lock(parent: &Path) -> Result<File> {
     let file = File::open(parent).map_err(failed("open", parent))?;
     flock(&file, FlockOperation::LockExclusive).map_err(|errno| failed("lock", parent)(errno.into()))?;
     Ok(file)
 }
 
 /// Folders of builds that were killed: we hold the lock, so nobody is writing them.
-fn clear_leftovers(parent: &Path, name: &str) {
+pub(super) fn clear_leftovers(parent: &Path, name: &str) {
     let prefix = format!(".{name}.building-");
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
@@ -80,14 +83,24 @@ fn fill(fresh: &Path, tree: &Tree, manifest: &Manifest) -> Result<()> {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed("make", parent))?;
         }
-        write_synced(&path, artifact.bytes())?;
+        // Waiting for the disk file by file took 20 s with 5,000 files.
+        let write = if manifest.files.len() > SYNCED_ALONE_MAX { write_unsynced } else { write_synced };
+        write(&path, artifact.bytes())?;
     }
     write_synced(&fresh.join(MANIFEST), manifest.text().as_bytes())?;
+    if manifest.files.len() > SYNCED_ALONE_MAX {
+        let folder = File::open(fresh).map_err(failed("open", fresh))?;
+        return syncfs(&folder).map_err(|errno| failed("write", fresh)(errno.into()));
+    }
     let folders: BTreeSet<PathBuf> = tree.files().filter_map(|(path, _)| fresh.join(path).parent().map(Path::to_owned)).collect();
     folders.iter().try_for_each(|folder| File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", folder)))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(failed("write", path))
+}
+
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = File::create(path).map_err(failed("write", path))?;
     file.write_all(bytes).map_err(failed("write", path))?;
     file.sync_data().map_err(failed("write", path))
@@ -95,7 +108,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// One system call: there is no moment without a whole tree. Where the file system cannot exchange
 /// names, the old tree steps aside first.
-fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
+pub(super) fn exchange(fresh: &Path, folder: &Path) -> Result<()> {
     if !folder.exists() {
         fs::rename(fresh, folder).map_err(failed("rename", fresh))?;
     } else if renameat_with(CWD, fresh, CWD, folder, RenameFlags::EXCHANGE).is_err() {

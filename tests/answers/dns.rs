@@ -45,6 +45,14 @@ fn our_names_are_answered_both_ways_and_missing_ones_denied() {
 }
 
 #[test]
+fn texts_are_the_bytes_that_the_site_has() {
+    let dns::Answer::Reply(bytes) = dns_ask("odd.lab.example.", RecordType::TXT, [10, 0, 0, 9]) else { panic!() };
+    let RData::TXT(data) = &Dns::from_vec(&bytes).unwrap().answers[0].data else { panic!() };
+    let texts: Vec<&str> = data.txt_data.iter().map(|text| std::str::from_utf8(text).unwrap()).collect();
+    assert_eq!(texts, ["č \u{1} \n \" \\ €", "plain"]);
+}
+
+#[test]
 fn only_our_networks_are_forwarded_for() {
     assert_eq!(dns_ask("www.example.org.", RecordType::A, [10, 9, 0, 5]), dns::Answer::Forward);
     assert_eq!(dns_ask("www.example.org.", RecordType::A, [127, 0, 0, 1]), dns::Answer::Forward);

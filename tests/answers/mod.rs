@@ -11,7 +11,7 @@ use pxelator::out::table::Tables;
 
 use crate::harness::inputs;
 
-const SITE: &str = r#"
+const SITE: &str = r##"
 site lab domain="lab.example"
 assets "/srv/boot"
 network lan "10.0.0.0/24" gateway=1 server=2 dns=2 {
@@ -23,8 +23,8 @@ network lan "10.0.0.0/24" gateway=1 server=2 dns=2 {
 network far "10.9.0.0/24" server=2 { pool 10 20 }
 profile office { kernel "debian-12/vmlinuz"; initrd "debian-12/initrd.img" }
 profile rescue { kernel "rescue/vmlinuz" }
-dns { forward "9.9.9.9"; cname git to=pc; cname out to="www.example.org"; txt "deep" "x" }
-"#;
+dns { forward "9.9.9.9"; cname git to=pc; cname out to="www.example.org"; txt "deep" "x"; txt odd "č \u{1} \n \" \\ €" plain }
+"##;
 
 fn tables() -> Tables {
     let compiled = compile(inputs(SITE), "site.kdl");

@@ -6,6 +6,7 @@ pub mod transfer;
 
 use std::net::Ipv4Addr;
 
+use super::tree::pool_of;
 use super::{Content, asked, file, mac_of, menu, menu_name, plain_path};
 use crate::event::Event;
 use crate::out::table::Tables;
@@ -89,6 +90,10 @@ fn resolve(path: &str, peer: Ipv4Addr, tables: &Tables) -> Option<Content> {
     }
     if name == "default" {
         return menu(tables, menu_name(tables, None, Some(peer)), "pxelinux");
+    }
+    // Shorter and shorter beginnings come after the whole address.
+    if let Some(pool) = pool_of(name, tables) {
+        return menu(tables, &pool.menu, "pxelinux");
     }
     let whole = name.len() == 8 && name.chars().all(|c| matches!(c, '0'..='9' | 'A'..='F'));
     let address = u32::from_str_radix(name, 16).ok().filter(|_| whole).map(Ipv4Addr::from)?;

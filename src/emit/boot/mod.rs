@@ -106,7 +106,7 @@ fn loaders_and_assets(site: &Site, wing: &mut Wing<'_>) {
 }
 
 /// The first of a loader's files that is pinned; without an assets folder there is nothing to serve.
-fn offered(loader: &Loader, lock: &Lock) -> Option<&'static str> {
+pub(super) fn offered(loader: &Loader, lock: &Lock) -> Option<&'static str> {
     loader.files.iter().find(|file| lock.get(file).is_some()).copied()
 }
 

@@ -5,6 +5,7 @@
 mod boot;
 mod claims;
 mod dns;
+mod engines;
 mod network;
 mod nfs;
 
@@ -49,6 +50,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         tags: names(node.and_then(|node| node.prop("tags"))).map(str::to_owned).collect(),
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
+        engines: engines::engines(&config.engines, diags),
         claims: config.claims.iter().filter_map(|node| claims::claim(node, diags)).collect(),
         references: config.references.clone(),
         templates: config.templates.clone(),

@@ -87,7 +87,8 @@ fn rest_of(path: &str, files: [Option<&Vec<u8>>; 2], new: &Side<'_>, touched: &m
         [None, None] => return None,
     };
     let Some(text) = path.strip_prefix(TEXTS) else {
-        return Some(single(Area::Files, action, When::Now, path, facts, Reach::default()));
+        let reach = super::roots::reach(path, new, touched).unwrap_or_default();
+        return Some(single(Area::Files, action, When::Now, path, facts, reach));
     };
     let reach = match (text.split_once('/'), action) {
         (Some((profile, _)), Action::Changed) => new.reach_of_menus(&BTreeSet::from([profile]), touched),

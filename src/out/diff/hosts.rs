@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::pairs::Pair;
 use super::side::{Host, Side, Touched};
-use super::{Action, Area, Change, Fact, Reach, Subject, When};
+use super::{Action, Area, Change, Fact, Reach, Subject, When, roots};
 use crate::schema::show_duration;
 
 /// What hosts have in common is told once: action, moments, common facts, kinds of the own ones.
@@ -67,6 +67,7 @@ fn alone(host: &Host, action: Action, when: BTreeSet<When>, cards: &Cards<'_>) -
     });
     let mut common: Vec<Fact> = host.menus().iter().map(|menu| fact("menu", (*menu).to_owned())).collect();
     common.extend(host.networks().iter().map(|network| fact("network", (*network).to_owned())));
+    common.extend(host.roots.iter().map(|row| fact("root", roots::described(row))));
     common.extend(host.leases().into_iter().flatten().map(|secs| fact("lease", show_duration(secs.into()))));
     Told { name: host.name.clone(), action, when, common, own }
 }
@@ -104,6 +105,10 @@ fn changed(old: &Host, new: &Host, cards: &Cards<'_>, [was, is]: [&Side<'_>; 2])
     }
     when.extend((!told.is_empty()).then_some(When::NextLease));
     common.extend(told);
+    let (of_all, of_host) = roots::facts(old, new);
+    when.extend((!of_all.is_empty() || !of_host.is_empty()).then_some(When::NextBoot));
+    common.extend(of_all);
+    own.extend(of_host);
     if own.is_empty() && common.is_empty() {
         // Its MACs have other menus or addresses among themselves: no build writes that, but nothing is hidden.
         common.push(Fact::new("rows", None, None));
@@ -127,7 +132,7 @@ fn lease(host: &Host, side: &Side<'_>) -> Option<String> {
 }
 
 /// What a set lost and gained; one for one is a change.
-fn set<T: Ord>(fact: &'static str, old: &BTreeSet<T>, new: &BTreeSet<T>, show: impl Fn(&T) -> String) -> Vec<Fact> {
+pub(super) fn set<T: Ord>(fact: &'static str, old: &BTreeSet<T>, new: &BTreeSet<T>, show: impl Fn(&T) -> String) -> Vec<Fact> {
     let gone: Vec<String> = old.difference(new).map(&show).collect();
     let come: Vec<String> = new.difference(old).map(&show).collect();
     if let ([from], [to]) = (gone.as_slice(), come.as_slice()) {

@@ -1,6 +1,6 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`], [`menus`],
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`menus`],
 //! [`networks`] and [`zones`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
@@ -15,6 +15,7 @@ mod markdown;
 mod menus;
 mod networks;
 mod pairs;
+mod roots;
 mod sentence;
 mod side;
 mod text;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, TableError};
+use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -125,7 +126,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: [&str; 5] = [HOSTS, LEASES, NETWORKS, ASSETS, LOADERS];
+const TABLES: [&str; 6] = [HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -157,6 +158,9 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
         odd || old.files.contains_key(path) != new.files.contains_key(path) || files::reordered(old.files, new.files, path)
     };
     told.extend(TABLES.iter().filter(|path| !written_otherwise(path)).map(|path| (*path).to_owned()));
+    if told.contains(ROOTS) {
+        told.extend(roots::units(old.files, new.files, &pairs));
+    }
     changes.extend(files::rest(&old, &new, &told, &mut touched));
     changes.sort_by(|a, b| a.order().cmp(&b.order()));
     Diff { hosts_touched: touched.hosts.len() + touched.gone, changes }

@@ -44,7 +44,7 @@ fn differing<'a>(old: &'a [Host], new: &'a [Host]) -> (Vec<&'a Host>, Places<'a>
         match (left.peek(), right.peek()) {
             (None, None) => return (was, is),
             (Some(host), Some((_, other))) if host.name == other.name => {
-                let same = host.boot == other.boot && host.leases == other.leases;
+                let same = host.boot == other.boot && host.leases == other.leases && host.roots == other.roots;
                 was.extend(left.next().filter(|_| !same));
                 is.extend(right.next().filter(|_| !same));
             }

@@ -11,7 +11,7 @@ use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
     self, ASSETS, AssetRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
-use crate::out::table::{NetworkRow, ReservationRow, TableError};
+use crate::out::table::{NetworkRow, ROOTS, ReservationRow, RootRow, TableError};
 
 /// A tree, by the names of its things.
 pub(super) struct Side<'f> {
@@ -35,6 +35,7 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) boot: Vec<HostRow>,
     pub(super) leases: Vec<ReservationRow>,
+    pub(super) roots: Vec<RootRow>,
 }
 
 impl Host {
@@ -66,7 +67,7 @@ impl<'f> Side<'f> {
         let boot: Vec<HostRow> = rows(files, HOSTS, &mut odd)?;
         let leases: Vec<ReservationRow> = rows(files, LEASES, &mut odd)?;
         let forwards: Vec<ForwardRow> = rows(files, FORWARDS, &mut odd)?;
-        let hosts = hosts(boot, leases);
+        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?);
         let networks = named(NETWORKS, rows(files, NETWORKS, &mut odd)?, |row: &NetworkRow| &row.network, &mut odd);
         Ok(Side {
             files,
@@ -113,7 +114,7 @@ impl<'f> Side<'f> {
         self.reach(self.index.hosts_of_network.get(&row.network).into_iter().flatten().copied().collect(), pools, false, touched)
     }
 
-    fn reach(&self, places: BTreeSet<usize>, pools: Vec<String>, unknown: bool, touched: &mut Touched) -> Reach {
+    pub(super) fn reach(&self, places: BTreeSet<usize>, pools: Vec<String>, unknown: bool, touched: &mut Touched) -> Reach {
         let names =
             places.iter().filter_map(|at| self.hosts.get(*at)).take(REACH_NAMES_MAX).map(|host| host.name.clone()).collect();
         let reach = Reach { hosts: places.len(), names, pools, unknown, menus: Vec::new() };
@@ -193,13 +194,16 @@ fn named<T>(
     by_name
 }
 
-fn hosts(boot: Vec<HostRow>, leases: Vec<ReservationRow>) -> Vec<Host> {
+fn hosts(boot: Vec<HostRow>, leases: Vec<ReservationRow>, roots: Vec<RootRow>) -> Vec<Host> {
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
     for row in boot {
         hosts.entry(row.host.clone()).or_default().boot.push(row);
     }
     for row in leases {
         hosts.entry(row.host.clone()).or_default().leases.push(row);
+    }
+    for row in roots {
+        hosts.entry(row.host.clone()).or_default().roots.push(row);
     }
     let whole = |(name, mut host): (String, Host)| {
         host.boot.sort_by(|a, b| (&a.mac, &a.menu, &a.network).cmp(&(&b.mac, &b.menu, &b.network)));

@@ -2,6 +2,7 @@
 
 mod boot;
 mod dns;
+mod engines;
 mod module;
 mod network;
 mod nfs;
@@ -9,6 +10,7 @@ mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
+pub use engines::ENGINES;
 pub use module::REFERENCES;
 pub use site::HOST_FACTS;
 
@@ -26,6 +28,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "What machines start", nodes: boot::NODES },
     Family { title: "Roots over NFS", nodes: nfs::NODES },
     Family { title: "Names", nodes: dns::NODES },
+    Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];
 
