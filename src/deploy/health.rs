@@ -129,7 +129,9 @@ fn tftp(path: &str, to: SocketAddrV4) -> std::io::Result<Vec<u8>> {
                 block = block.wrapping_add(1);
             }
             [0, 5, _, _, text @ ..] => {
-                return Err(std::io::Error::other(String::from_utf8_lossy(text.strip_suffix(b"\0").unwrap_or(text)).into_owned()));
+                return Err(std::io::Error::other(
+                    String::from_utf8_lossy(text.strip_suffix(b"\0").unwrap_or(text)).into_owned(),
+                ));
             }
             _ => {} // a block that came twice
         }
