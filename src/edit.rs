@@ -169,7 +169,8 @@ impl Editing {
 /// refuse nothing.
 fn with_texts(site: Site, diags: &mut Diags) -> (Option<Site>, bool) {
     if diags.errors() > 0 {
-        let none = site.profiles.iter().all(|profile| profile.texts.is_empty());
+        let of_overlays = site.nfs.iter().flat_map(|nfs| &nfs.overlays).all(|overlay| overlay.files.is_empty());
+        let none = of_overlays && site.profiles.iter().all(|profile| profile.texts.is_empty());
         return (Some(site), none);
     }
     let Some(checked) = check::check(site, &mut Diags::default()) else { return (None, false) };

@@ -4,7 +4,7 @@
 //! site.kdl, modules/*.kdl
 //!    │
 //!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
-//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ serve ─ lab ─ lsp ─ cli
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ deploy ─ serve ─ lab ─ lsp ─ cli
 //!                                                               ─── shell: sockets, disks ───
 //! ```
 //!
@@ -16,13 +16,15 @@
 //! - [`model`]: Config → Site, whose values cannot be wrong.
 //! - [`check`]: Site → Checked: the parts agree with each other.
 //! - [`why`]: the path of a value → the line that won, and what it beat.
-//! - [`out`]: the tree with its spans, its hashes, and the tables that services read.
+//! - [`out`]: the tree with its spans, its hashes, the tables that services read, and plans of deploys.
 //! - [`emit`]: Checked → Tree: menus, DHCP tables, zones.
 //! - [`edit`]: a site that is being edited: what one changed line of a host changes.
 //! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
 //! - [`simulate`]: a machine's conversation with the pure answers.
 //! - [`store`]: reads sources; writes `out/` whole or not at all; opens and verifies it.
 //! - [`terminal`]: what we print; a reader that went away ends no work.
+//! - [`storage`]: unions that machines mount as their roots, and what they changed in them.
+//! - [`deploy`]: a plan executed on the boot server, step by step, with a way back.
 //! - [`serve`]: sockets, timers and limits round the answers.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
 //! - [`lsp`]: what an editor types → findings, and its questions → answers.
@@ -45,9 +47,9 @@ macro_rules! shell {
 // In reading order; tests/tidy.rs has the same.
 pure! { source diag syntax schema eval model check why out emit edit event answer simulate }
 
-shell! { store terminal serve lab lsp cli }
+shell! { store terminal storage deploy serve lab lsp cli }
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diag::Diags;
 use model::{At, LOADERS, Site};
@@ -67,6 +69,20 @@ pub struct Compiled {
 pub fn compile(inputs: Inputs, entry: &str) -> Compiled {
     let (mut sources, mut diags) = read(inputs);
     let site = understand(&mut sources, entry, &mut diags);
+    let checked = site.and_then(|site| check::check(site, &mut diags));
+    let tree = checked.and_then(|checked| emit::emit(&checked, &mut diags));
+    finish(&mut sources, &mut diags);
+    Compiled { sources, diags, tree }
+}
+
+/// The same for a site whose NFS folder, with all that its machines change, lies elsewhere: the lab's.
+pub fn compile_with_nfs(inputs: Inputs, entry: &str, folder: &str) -> Compiled {
+    let (mut sources, mut diags) = read(inputs);
+    let mut site = understand(&mut sources, entry, &mut diags);
+    if let Some(nfs) = site.as_mut().and_then(|site| site.nfs.as_mut()) {
+        nfs.folder.iter_mut().for_each(|at| folder.clone_into(&mut at.value));
+        nfs.overlays.iter_mut().for_each(|overlay| overlay.upper = None);
+    }
     let checked = site.and_then(|site| check::check(site, &mut diags));
     let tree = checked.and_then(|checked| emit::emit(&checked, &mut diags));
     finish(&mut sources, &mut diags);
@@ -133,6 +149,8 @@ pub struct Wanted {
     pub root: Option<At<String>>,
     pub named: BTreeSet<String>,
     pub loaders: BTreeSet<&'static str>,
+    /// Numbers for all NFS exports; `None` where there are more of these than numbers.
+    pub ids: Option<BTreeMap<String, u16>>,
 }
 
 /// The assets of a site that may lack its lock; findings of the stages before `check` are given back.
@@ -141,6 +159,7 @@ pub fn wanted_assets(inputs: Inputs, entry: &str) -> (Sources, Diags, Option<Wan
     let site = understand(&mut sources, entry, &mut diags);
     let wanted = site.filter(|_| diags.errors() == 0).map(|site| Wanted {
         named: named_assets(&site),
+        ids: site.ids.complete(&site.roots().map(|root| root.export()).collect()),
         loaders: LOADERS.iter().flat_map(|loader| loader.files.iter().chain(loader.parts)).copied().collect(),
         root: site.assets,
     });

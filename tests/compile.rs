@@ -22,7 +22,7 @@ fn example() -> Inputs {
         all.map(|(path, bytes)| (format!("{folder}/{path}"), bytes)).collect::<Inputs>()
     };
     let top = ["site.kdl", "assets.lock"].map(|name| (name.to_owned(), fs::read(Path::new(ROOT).join(name)).unwrap()));
-    below("modules").into_iter().chain(below("hosts")).chain(top).collect()
+    below("modules").into_iter().chain(below("hosts")).chain(below("files")).chain(top).collect()
 }
 
 #[test]

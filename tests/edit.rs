@@ -18,7 +18,7 @@ const SITE: &str = "site lab domain=\"lab.example\" lease=\"2h\"\n\
     \x20   host c 13 \"02:00:00:00:00:0c\"\n\
     \x20   group g profile=disk lease=\"1h\" {\n\
     \x20       host d 14 \"02:00:00:00:00:0d\"\n\
-    \x20       host e 15 \"02:00:00:00:00:0e\" profile=rescue\n\
+    \x20       host e 15 \"02:00:00:00:00:0e\" profile=net\n\
     \x20   }\n\
     \x20   host f 16 \"02:00:00:00:00:0f\"\n\
     }\n\
@@ -26,10 +26,12 @@ const SITE: &str = "site lab domain=\"lab.example\" lease=\"2h\"\n\
     host other \"10.0.0.78\" \"02:00:00:00:01:10\"\n\
     use kiosk\n\
     profile disk { local }\nprofile rescue { local; file \"a\" from=\"a.tera\" }\n\
+    profile net { kernel \"rescue/vmlinuz\"; root overlay=o }\n\
+    nfs \"/srv/nfs\" { base b; overlay o over=b { file \"/etc/a\" from=\"b.tera\" } }\n\
     dns { cname www to=b; a x \"10.0.0.14\" }\n\
     assert group:g max=3 \"not more\"\n\
     // file: modules/kiosk.kdl\nmodule kiosk { config { profile kiosk { local } } }\n\
-    // file: more.kdl\n// nobody imports this\n// file: a.tera\n{{ profile }}\n";
+    // file: more.kdl\n// nobody imports this\n// file: a.tera\n{{ profile }}\n// file: b.tera\n{{ overlay }}\n";
 
 /// What a reader sees of the findings.
 fn seen<'a>(diags: impl Iterator<Item = &'a Diag>) -> Vec<Diag> {

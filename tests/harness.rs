@@ -69,7 +69,7 @@ impl Folder {
     /// A folder with the example site of this repository.
     pub(crate) fn with_example() -> Folder {
         let folder = Folder::new();
-        for name in ["site.kdl", "assets.lock", "modules", "hosts", "out"] {
+        for name in ["site.kdl", "assets.lock", "modules", "hosts", "files", "out"] {
             let status = Command::new("cp").args(["-r", name]).arg(&folder.0).current_dir(ROOT).status().unwrap();
             assert!(status.success());
         }
@@ -160,7 +160,8 @@ impl Server {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let server = Server { child, log, offset };
-        server.wait_for(" serving ");
+        // The last line of a start: all sockets are there, and the state folder says so.
+        server.wait_for("generation=");
         server
     }
 

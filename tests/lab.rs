@@ -136,3 +136,75 @@ fn what_cannot_boot_is_said_before_anything_starts() {
     assert!(folder.run(&["lab", "boot", "pc-07"]).ended(2).err().contains("`pxelator check` shows them"));
     assert_eq!(namespaces(), [] as [String; 0]);
 }
+
+/// What the machine does to its root; the base is the lab's own (src/lab/assets.rs).
+const LAB_SH: &str = r#"#!/bin/sh
+set -e
+[ "$(cat /etc/motd)" = "Welcome to kiosk" ]
+if [ "$(hostname)" = kiosk-01 ]; then
+  echo new >/etc/new.conf
+  mkdir -p /var/data/deep
+  echo x >/var/data/deep/file
+  echo changed >>/etc/hosts
+  chmod 0600 /etc/issue
+  mv /etc/hostname /etc/hostname.bak
+  rm /srv/www/old.html
+  rm -r /var/log
+  touch /bin/busybox
+  ln -s /etc/motd /etc/link
+else
+  [ ! -e /etc/new.conf ] && [ -e /srv/www/old.html ] && grep -q base /etc/hostname && ! grep -q changed /etc/hosts
+fi
+"#;
+
+#[test]
+fn machines_boot_into_writable_unions_and_their_changes_are_listed() {
+    if !have(&["ganesha.nfsd"]) {
+        return;
+    }
+    let Some(_turn) = turn() else { return };
+    let folder = Folder::with(
+        r#"site lab domain="lab.example"
+assets "/srv/boot"
+network lan "10.77.0.0/24" server=2 dns=2 profile=kiosk {
+    host kiosk-01 11 "54:b2:03:00:00:0b"
+    host kiosk-02 12 "54:b2:03:00:00:0c"
+}
+profile kiosk { kernel "debian-12/vmlinuz"; initrd "debian-12/initrd.img"; cmdline "console=ttyS0"; root overlay=kiosk }
+nfs "/srv/nfs" {
+    base "debian-12"
+    overlay kiosk over="debian-12" {
+        file "/etc/motd" from="motd.tera"
+        file "/etc/lab.sh" from="lab.sh" mode="0755"
+    }
+}
+// file: motd.tera
+Welcome to {{ overlay }}
+"#,
+    );
+    std::fs::write(folder.0.join("lab.sh"), LAB_SH).unwrap();
+    let boot = |host: &str| folder.run(&["lab", "boot", host, "--nfs", "kept", "--timeout", "3m"]).ended(0);
+    let first = boot("kiosk-01");
+    let marker = format!("profile=- root=10.77.0.2:{}/root/kiosk-01", folder.0.canonicalize().unwrap().join("kept").display());
+    assert!(first.out().contains(&marker), "{}", first.out());
+    assert!(boot("kiosk-02").out().contains("PXELATOR-LAB host=kiosk-02"), "the second machine found its base as it was");
+    let changes = |host: &str| folder.run(&["changes", host, "--out", "kept/out"]).ended(0).out();
+    assert_eq!(
+        changes("kiosk-01"),
+        "deleted  /etc/hostname
+added    /etc/hostname.bak
+changed  /etc/hosts (content)
+changed  /etc/issue (mode 0644 → 0600)
+added    /etc/link
+added    /etc/new.conf
+deleted  /srv/www/old.html
+added    /var/data/
+added    /var/data/deep/
+added    /var/data/deep/file
+deleted  /var/log/
+"
+    );
+    assert_eq!(changes("kiosk-02"), "");
+    assert!(!tool("cat", &["/proc/self/mountinfo"]).contains("pxelator-kiosk"), "the unions went with the run");
+    eprintln!("{}", first.err());
+}

@@ -13,9 +13,12 @@ use crate::harness::inputs;
 
 /// A slot of a node, as PAIRS in `slots.rs` names it: `network 0`, `host +`, `network gateway`.
 fn keys(spec: &'static NodeSpec) -> Vec<(String, &'static Slot)> {
-    let args = spec.args.iter().enumerate().map(|(at, slot)| (format!("{} {at}", spec.name), slot));
-    let more = spec.more.iter().map(|slot| (format!("{} +", spec.name), slot));
-    let props = spec.props.iter().map(|slot| (format!("{} {}", spec.name, slot.name), slot));
+    // Of two nodes of one name, the later stands behind its home: `overlay/file from`.
+    let first = nodes().find(|other| other.name == spec.name).unwrap();
+    let name = if std::ptr::eq(first, spec) { spec.name.to_owned() } else { format!("{}/{}", spec.within[0], spec.name) };
+    let args = spec.args.iter().enumerate().map(|(at, slot)| (format!("{name} {at}"), slot));
+    let more = spec.more.iter().map(|slot| (format!("{name} +"), slot));
+    let props = spec.props.iter().map(|slot| (format!("{name} {}", slot.name), slot));
     args.chain(more).chain(props).collect()
 }
 
@@ -59,6 +62,8 @@ const AROUND: &[(&str, &str)] = &[
     ("profile", "profile wrapper {\n§\n}"),
     ("menu", "menu {\n§\n}"),
     ("dns", "dns {\n§\n}"),
+    ("nfs", "nfs \"/srv/wrapper\" {\n§\n}"),
+    ("overlay", "nfs \"/srv/wrapper\" { base wrapper; overlay wrapper over=wrapper {\n§\n} }"),
     ("module", "use wrapper\n// file: modules/wrapper.kdl\nmodule wrapper {\n§\noption url (string)x doc=\"Start page\"\n}"),
 ];
 
@@ -224,7 +229,9 @@ fn the_json_schema_takes_sound_files_and_refuses_unknown_words() {
 fn the_json_schema_has_the_docs_of_the_table() {
     let schema: serde_json::Value = serde_json::from_str(&describe::json_schema()).unwrap();
     for node in nodes().filter(|node| node.name != "repeat") {
-        let found = &schema["$defs"][format!("node-{}", node.name)];
+        let alone = nodes().filter(|other| other.name == node.name).count() == 1;
+        let name = if alone { format!("node-{}", node.name) } else { format!("node-{}-in-{}", node.name, node.within[0]) };
+        let found = &schema["$defs"][name];
         assert!(found["description"].as_str().unwrap().contains(node.doc), "{}", node.name);
         for prop in node.props {
             let value = &found["properties"]["props"]["properties"][prop.name]["properties"]["value"];

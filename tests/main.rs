@@ -4,6 +4,8 @@
 
 mod answers;
 mod compile;
+mod deploy;
+mod diff;
 mod edit;
 mod engines;
 mod fix;
@@ -17,6 +19,7 @@ mod language;
 mod lsp;
 mod manual;
 mod network;
+mod nfs;
 mod noise;
 mod oracle;
 mod pages;

@@ -14,7 +14,7 @@ use crate::harness::{ROOT, files};
 /// A room may name only rooms before it.
 const ORDER: &[&str] = &[
     "source", "diag", "syntax", "schema", "eval", "model", "check", "why", "out", "emit", "edit", "event", "answer", "simulate",
-    "store", "terminal", "serve", "lab", "lsp", "cli",
+    "store", "terminal", "storage", "deploy", "serve", "lab", "lsp", "cli",
 ];
 /// What the serving half must never see.
 const COMPILER: &[&str] = &["syntax", "schema", "eval", "model", "check", "emit"];

@@ -115,7 +115,8 @@ pub(super) fn cmdlines(site: &Site, diags: &mut Diags) {
             no_newline(word, "command line", diags);
             no_expansion(word, diags);
         }
-        let bytes: usize = cmdline.iter().map(|word| word.value.len() + 1).sum();
+        let root = profile.root.as_ref().map_or(0, |root| root.cmdline().len() + 1);
+        let bytes: usize = cmdline.iter().map(|word| word.value.len() + 1).sum::<usize>() + root;
         if bytes > CMDLINE_BYTES_MAX + 1 {
             let span = cmdline.last().map_or(kernel.span, |word| word.span);
             let message = format!("command line of `{}` is {} bytes; x86 keeps {CMDLINE_BYTES_MAX}", profile.name, bytes - 1);

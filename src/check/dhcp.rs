@@ -1,7 +1,9 @@
 //! Whether DHCP replies fit their options and the packet.
 
+use std::collections::BTreeMap;
+
 use crate::diag::{Diag, Diags};
-use crate::model::{Network, Site};
+use crate::model::{HostName, HostRoot, Network, Site};
 
 /// What every client must accept, in bytes with the IP and UDP headers (RFC 2131 §2).
 const REPLY_BYTES_MAX: usize = 576;
@@ -21,9 +23,11 @@ pub(super) fn replies(site: &Site, diags: &mut Diags) {
             diags.push(Diag::new("dhcp/option-overflow", span, message).help("clients ask the first two or three: delete the others"));
         }
     }
+    let roots: BTreeMap<&HostName, HostRoot<'_>> = site.roots().map(|root| (&root.host.name, root)).collect();
     for host in &site.hosts {
         let Some(network) = host.network.and_then(|index| site.networks.get(index)) else { continue };
-        let bytes = FIXED_BYTES + option(host.name.as_str().len()) + network_bytes(site, network);
+        let root = roots.get(&host.name).and_then(|root| site.root_path(root)).map_or(0, |path| path.len());
+        let bytes = FIXED_BYTES + option(host.name.as_str().len()) + option(root) + network_bytes(site, network);
         if bytes > REPLY_BYTES_MAX {
             let message = format!("the reply for {} is {bytes} bytes; clients need accept only {REPLY_BYTES_MAX}", host.name);
             let diag = Diag::new("dhcp/reply-too-large", host.span, message);

@@ -12,6 +12,7 @@ mod dns;
 mod engines;
 mod host;
 mod network;
+mod nfs;
 mod site;
 
 use crate::diag::Diags;
@@ -43,6 +44,12 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["boot/file-missing", "boot/file-twice", "eval/import-escape"], about: "texts have a source and a name of their own", run: site::texts },
     Check { codes: &["boot/newline", "boot/loader-syntax", "boot/cmdline-long"], about: "command lines survive every loader", run: boot::cmdlines },
     Check { codes: &["dhcp/option-overflow", "dhcp/reply-too-large"], about: "DHCP replies fit", run: dhcp::replies },
+    Check { codes: &["nfs/bad-path", "nfs/upper-on-nfs", "nfs/overlay-in-base"], about: "folders of NFS are plain and lie apart", run: nfs::folders },
+    Check { codes: &["nfs/unknown-base", "nfs/unknown-overlay", "nfs/no-kernel"], about: "every base and overlay that is named exists", run: nfs::names },
+    Check { codes: &["nfs/file-twice"], about: "files of overlays have a source and a place of their own", run: nfs::files },
+    Check { codes: &["nfs/open-export", "nfs/no-server", "nfs/no-root"], about: "roots are exported to hosts that are known", run: nfs::clients },
+    Check { codes: &["nfs/base-writable"], about: "nobody writes to a base beneath an overlay", run: nfs::writers },
+    Check { codes: &["nfs/fsid-clash"], about: "every export has a number of its own", run: nfs::numbers },
     Check { codes: &["dns/outside-zone", "dns/name-length"], about: "names lie in the site's domain and fit a packet", run: dns::names },
     Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },

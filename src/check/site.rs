@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diag, Diags};
-use crate::model::{Claim, Host, HostClaim, LOCAL, Site, Subject};
+use crate::model::{Claim, Host, HostClaim, LOCAL, Site, Subject, TextFile};
 use crate::source::Span;
 
 /// How many hosts a finding about many of them shows.
@@ -173,13 +173,19 @@ pub(super) fn texts(site: &Site, diags: &mut Diags) {
                 let diag = Diag::new("boot/path-escape", text.name.span, format!("`{}` is no plain path", text.name.value));
                 diags.push(diag.help("use letters, digits and . _ + @ ~ - between slashes, and no `..`"));
             }
-            if crate::source::import_path(&text.from.value).is_none() {
-                let diag = Diag::new("eval/import-escape", text.from.span, format!("`{}` is outside the site folder", crate::syntax::shorten(&text.from.value)));
-                diags.push(diag.help("copy the file below the folder of site.kdl; a module's below modules/NAME/"));
-            } else if text.text.is_none() {
-                let diag = Diag::new("boot/file-missing", text.from.span, format!("no file `{}`", crate::syntax::shorten(&text.from.value)));
-                diags.push(diag.help("write a path that begins at the folder of site.kdl; a module's begins at modules/NAME/"));
-            }
+            source_of(text, diags);
         }
+    }
+}
+
+/// A text's source lies in the site folder, and is there.
+pub(super) fn source_of(text: &TextFile, diags: &mut Diags) {
+    let shown = crate::syntax::shorten(&text.from.value);
+    if crate::source::import_path(&text.from.value).is_none() {
+        let diag = Diag::new("eval/import-escape", text.from.span, format!("`{shown}` is outside the site folder"));
+        diags.push(diag.help("copy the file below the folder of site.kdl; a module's below modules/NAME/"));
+    } else if text.text.is_none() {
+        let diag = Diag::new("boot/file-missing", text.from.span, format!("no file `{shown}`"));
+        diags.push(diag.help("write a path that begins at the folder of site.kdl; a module's begins at modules/NAME/"));
     }
 }

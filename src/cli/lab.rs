@@ -50,6 +50,10 @@ struct BootArgs {
     /// The site file
     #[arg(long, default_value = "site.kdl", value_name = "SITE")]
     site: PathBuf,
+    /// Keep bases, and what the machine changes in its root, in this folder: for another boot, and for
+    /// `pxelator changes HOST --out DIR/out`
+    #[arg(long, value_name = "DIR")]
+    nfs: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -82,8 +86,14 @@ fn run_boot(args: &BootArgs) -> Result<Outcome, Failure> {
         FirmwareArg::Bios => Firmware::Bios,
         FirmwareArg::Efi64 => Firmware::Efi64,
     };
-    let options =
-        Options { site: args.site.clone(), who: args.who.clone(), firmware, until: args.until.clone(), timeout: args.timeout };
+    let options = Options {
+        site: args.site.clone(),
+        who: args.who.clone(),
+        firmware,
+        until: args.until.clone(),
+        timeout: args.timeout,
+        nfs: args.nfs.clone(),
+    };
     let started = std::time::Instant::now();
     match boot(&options)? {
         Verdict::Booted => {

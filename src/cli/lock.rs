@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::report::{self, Findings, Format};
 use super::site::SiteArgs;
 use super::{Failure, Outcome};
-use crate::model::Lock;
+use crate::model::{Ids, Lock};
 use crate::terminal::say;
 use crate::{store, wanted_assets};
 
@@ -14,7 +14,7 @@ use crate::{store, wanted_assets};
 ///
 /// Pins the files that profiles name, and these loaders where the assets folder has them:
 /// pxelinux.0 or undionly.kpxe for BIOS (with ldlinux.c32, libutil.c32, menu.c32),
-/// snponly.efi or ipxe.efi for UEFI.
+/// snponly.efi or ipxe.efi for UEFI. Where machines mount roots over NFS, ids.lock gets the numbers of their exports.
 #[derive(clap::Args)]
 #[command(after_help = "Example: pxelator lock --assets /srv/boot && git diff assets.lock")]
 pub(super) struct Args {
@@ -56,7 +56,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         return Ok(Outcome::Errors);
     }
     let path = args.site.folder().join(Lock::FILE);
+    let ids = wanted.ids.ok_or("the site has more than 65,535 NFS exports: nfs-ganesha has no more numbers; divide the site")?;
     store::out::replace_file(&path, &Lock::text(&pinned))?;
     say(&format!("{} files pinned in {}", pinned.len(), path.display()));
+    if !ids.is_empty() {
+        let path = args.site.folder().join(Ids::FILE);
+        store::out::replace_file(&path, &Ids::text(&ids))?;
+        say(&format!("{} exports numbered in {}", ids.len(), path.display()));
+    }
     Ok(Outcome::Good)
 }

@@ -6,7 +6,7 @@
 //! MAC of a host with an address, and for a host without MAC one whose `mac` is null: pools keep clear of it. Rows are sorted by network and by host name.
 //!
 //! # Syntax
-//! Reads `network` (`gateway`, `server`, `dns`, `lease`), `pool`, `host`, and the domain of `site`.
+//! Reads `network` (`gateway`, `server`, `dns`, `lease`), `pool`, `host`, the `root` of profiles, and the domain of `site`.
 //!
 //! # Example
 //! ```kdl
@@ -14,11 +14,14 @@
 //! network lan "10.77.0.0/24" gateway=1 server=2 { host pc-07 27 "a0:36:9f:00:00:1b" }
 //! ```
 
+use std::collections::BTreeMap;
+
 use crate::check::Checked;
 use crate::diag::Diags;
-use crate::model::{DEFAULT_MENU, Network, Site};
+use crate::model::{DEFAULT_MENU, HostName, HostRoot, Network, Site};
 use crate::out::table::{LEASES, ReservationRow, NETWORKS, NetworkRow, PoolRow, json};
 use crate::out::{Lines, Wing};
+use crate::source::Span;
 
 pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let site = checked.site();
@@ -28,8 +31,11 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         let origins: Vec<_> = std::iter::once(network.span).chain(pools).chain([site.span]).collect();
         networks.line(&origins, json(&network_row(site, network)));
     }
+    let roots: BTreeMap<&HostName, HostRoot<'_>> = site.roots().map(|root| (&root.host.name, root)).collect();
     for host in &site.hosts {
         let Some((at, network)) = host.address.as_ref().zip(host.network.and_then(|index| site.networks.get(index))) else { continue };
+        let root = roots.get(&host.name);
+        let origins: Vec<Span> = std::iter::once(host.span).chain(root.map(|root| root.root.span)).collect();
         let macs = host.macs.iter().map(|mac| Some(mac.value.to_string()));
         for mac in macs.chain(host.macs.is_empty().then_some(None)) {
             let row = ReservationRow {
@@ -38,8 +44,9 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
                 address: at.value,
                 network: network.name.clone(),
                 lease_secs: (host.lease_secs != network.lease_secs).then_some(secs(host.lease_secs)),
+                root: root.and_then(|root| site.root_path(root)),
             };
-            leases.line(&[host.span], json(&row));
+            leases.line(&origins, json(&row));
         }
     }
     wing.write(NETWORKS.into(), networks);

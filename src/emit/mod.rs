@@ -10,6 +10,7 @@ mod boot;
 mod dhcp;
 mod dns;
 mod engines;
+mod nfs;
 mod texts;
 
 use crate::check::Checked;
@@ -32,6 +33,7 @@ pub const EMITTERS: &[Emitter] = &[
     Emitter { name: "boot", about: "menus for each loader, and who gets which", prefix: "boot/", may_refuse: false, emit: boot::emit },
     Emitter { name: "dns", about: "zones, forward and reverse, and forwarders", prefix: "dns/", may_refuse: false, emit: dns::emit },
     Emitter { name: "texts", about: "texts that machines fetch", prefix: "boot/files/", may_refuse: true, emit: texts::emit },
+    Emitter { name: "nfs", about: "roots over NFS: exports, unions, and the files of overlays", prefix: "nfs/", may_refuse: true, emit: nfs::emit },
     Emitter { name: "engines", about: "the same site for Kea, dnsmasq, BIND and NSD", prefix: "engines/", may_refuse: false, emit: engines::emit },
 ];
 

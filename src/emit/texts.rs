@@ -23,7 +23,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
 use crate::check::Checked;
 use crate::diag::{Diag, Diags};
 use crate::eval::TemplateScope;
-use crate::model::{Profile, Site, TextFile};
+use crate::model::{Site, TextFile};
 use crate::out::table::TEXTS;
 use crate::out::{Lines, Wing};
 use crate::source::{FileId, Span};
@@ -45,31 +45,53 @@ const RUNS_MAX: usize = 100_000;
 const TEXT_BYTES_MAX: usize = 1 << 20;
 /// How much all texts of a site may be together, read once for each profile, and made, in bytes.
 const ALL_BYTES_MAX: usize = 16 << 20;
-/// The first name of a template's own: what every template sees.
-const OWN: [&str; 3] = ["profile", "site", "domain"];
+/// What every template sees, besides the name of its owner.
+const OWN: [&str; 2] = ["site", "domain"];
 
 pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, diags: &mut Diags) {
-    let site = checked.site();
-    let nothing = TemplateScope::default();
-    let mut left = ALL_BYTES_MAX;
-    for profile in &site.profiles {
+    let mut maker = Maker::new(checked.site());
+    for profile in &checked.site().profiles {
         for file in &profile.texts {
-            let Some((id, text)) = &file.text else { continue };
-            let scope = site.templates.get(&file.span.file.instance()).unwrap_or(&nothing);
-            left = left.saturating_sub(text.len());
-            let made = if left > 0 { one(site, profile, file, *id, text, scope, diags) } else { None };
-            left = left.saturating_sub(made.as_ref().map_or(0, String::len));
-            if left == 0 {
-                let message = format!("the texts of all profiles are more than {} MiB together", ALL_BYTES_MAX >> 20);
-                return diags.push(Diag::new("eval/limit", file.span, message).help("put large files into the assets folder"));
-            }
-            let Some(made) = made else { continue };
-            wing.write(format!("{TEXTS}{}/{}", profile.name, file.name.value), lines(file, *id, text, &made));
+            let made = maker.make(Owner("profile", &profile.name), file, diags);
+            made.into_iter().for_each(|lines| wing.write(format!("{TEXTS}{}/{}", profile.name, file.name.value), lines));
         }
     }
 }
 
-fn one(site: &Site, profile: &Profile, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope, diags: &mut Diags) -> Option<String> {
+/// Whose text it is: what a template calls it, and its name.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a>(pub(super) &'static str, pub(super) &'a str);
+
+/// Makes texts until they are too many.
+pub(super) struct Maker<'s> {
+    site: &'s Site,
+    nothing: TemplateScope,
+    /// How many bytes may still be read and made.
+    left: usize,
+}
+
+impl<'s> Maker<'s> {
+    pub(super) fn new(site: &'s Site) -> Self {
+        Maker { site, nothing: TemplateScope::default(), left: ALL_BYTES_MAX }
+    }
+
+    /// The lines of a text; `None` where it has none, or is refused.
+    pub(super) fn make(&mut self, owner: Owner<'_>, file: &TextFile, diags: &mut Diags) -> Option<Lines> {
+        let (id, text) = file.text.as_ref().filter(|_| self.left > 0)?;
+        let scope = self.site.templates.get(&file.span.file.instance()).unwrap_or(&self.nothing);
+        self.left = self.left.saturating_sub(text.len());
+        let made = if self.left > 0 { one(self.site, owner, file, *id, text, scope, diags) } else { None };
+        self.left = self.left.saturating_sub(made.as_ref().map_or(0, String::len));
+        if self.left == 0 {
+            let message = format!("the texts of all {}s are more than {} MiB together", owner.0, ALL_BYTES_MAX >> 20);
+            diags.push(Diag::new("eval/limit", file.span, message).help("put large files into the assets folder"));
+            return None;
+        }
+        Some(lines(file, *id, text, &made?))
+    }
+}
+
+fn one(site: &Site, owner: Owner<'_>, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope, diags: &mut Diags) -> Option<String> {
     if !file.is_template() {
         return Some(text.to_owned());
     }
@@ -77,7 +99,7 @@ fn one(site: &Site, profile: &Profile, file: &TextFile, id: FileId, text: &str, 
         diags.push(found(file, Span::new(id, at, (at + 2).min(text.len())), &why));
         return None;
     }
-    render(site, profile, text, scope).map_err(|trouble| diags.push(told(&trouble, file, id, text, scope))).ok()
+    render(site, owner, text, scope).map_err(|trouble| diags.push(told(&trouble, owner, file, id, text, scope))).ok()
 }
 
 /// A finding in a template, whose line in the site is shown too.
@@ -92,7 +114,7 @@ fn lower_first(text: &str) -> String {
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
-fn render(site: &Site, profile: &Profile, text: &str, scope: &TemplateScope) -> Result<String, tera::Error> {
+fn render(site: &Site, owner: Owner<'_>, text: &str, scope: &TemplateScope) -> Result<String, tera::Error> {
     let mut tera = Tera::new();
     tera.register_filter("json", json);
     tera.add_raw_template("text", text)?;
@@ -100,8 +122,8 @@ fn render(site: &Site, profile: &Profile, text: &str, scope: &TemplateScope) -> 
     for (name, value) in &scope.values {
         context.insert(name.clone(), value);
     }
-    let own = [profile.name.as_str(), site.name.as_str(), site.domain.as_str()];
-    OWN.iter().zip(own).for_each(|(name, value)| context.insert(*name, value));
+    OWN.iter().zip([site.name.as_str(), site.domain.as_str()]).for_each(|(name, value)| context.insert(*name, value));
+    context.insert(owner.0, owner.1);
     let mut out = Capped(Vec::new());
     tera.render_to("text", &context, &mut out)?;
     Ok(String::from_utf8_lossy(&out.0).into_owned())
@@ -130,7 +152,7 @@ impl Write for Capped {
 }
 
 /// What tera found, at its place in the template.
-fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope) -> Diag {
+fn told(error: &tera::Error, owner: Owner<'_>, file: &TextFile, id: FileId, text: &str, scope: &TemplateScope) -> Diag {
     let first = |text: &str| text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
     let (message, span) = if let ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) = error.kind() {
         let range = report.span().range.clone();
@@ -143,11 +165,11 @@ fn told(error: &tera::Error, file: &TextFile, id: FileId, text: &str, scope: &Te
     };
     let named = text.get(span.range()).unwrap_or_default().trim();
     if scope.secrets.contains(named) {
-        let message = format!("secret `{named}` would be written to boot/files/");
+        let message = format!("secret `{named}` would be written to out/");
         let diag = Diag::new("secret/leak", span, message).label(file.span, "used here");
         return diag.help("let the machine fetch the secret itself: what lies in out/ is shown to everybody");
     }
-    let known = scope.values.keys().map(String::as_str).chain(OWN);
+    let known = scope.values.keys().map(String::as_str).chain(OWN).chain([owner.0]);
     let near = crate::diag::nearest(named, known);
     // tera's sentence begins with a capital, and may list all that it knows.
     let message = message.split(" Available").next().unwrap_or_default().trim_end_matches('.').to_owned();

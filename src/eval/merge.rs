@@ -14,6 +14,10 @@ const LIST_MAX: usize = 4096;
 /// How long a chain of `extends` may be.
 const EXTENDS_MAX: usize = 32;
 
+/// The node whose first argument is a value like its properties, and what that is called.
+const NFS: &str = "nfs";
+pub const FOLDER: &str = "folder";
+
 /// A value that won.
 #[derive(Clone, Debug)]
 pub struct Choice<'s> {
@@ -85,6 +89,16 @@ pub(super) fn by_name<'s>(nodes: Vec<Node<'s>>, diags: &mut Diags) -> BTreeMap<S
     all
 }
 
+/// The same for a kind whose things do not inherit: their lists are settled too.
+pub(super) fn unite<'s>(nodes: Vec<Node<'s>>, diags: &mut Diags) -> Vec<Merged<'s>> {
+    let mut all: Vec<Merged<'s>> = by_name(nodes, diags).into_values().collect();
+    for merged in &mut all {
+        settle_lists(merged, &[], diags);
+        warn_idle_force(merged, diags);
+    }
+    all
+}
+
 fn join<'s>(name: Option<Word<'s>>, nodes: Vec<Node<'s>>, path: &str, diags: &mut Diags) -> Merged<'s> {
     let origins = nodes.iter().map(|node| node.span).collect();
     let mut merged = Merged { name, origins, values: BTreeMap::new(), lists: Vec::new() };
@@ -98,7 +112,9 @@ fn join<'s>(name: Option<Word<'s>>, nodes: Vec<Node<'s>>, path: &str, diags: &mu
 fn absorb<'s>(merged: &mut Merged<'s>, candidates: &mut Candidates<'s>, node: Node<'s>) {
     let parent = node.name.text.to_string();
     for entry in node.entries {
-        let Some(name) = entry.name.as_ref().map(|word| word.text.to_string()) else { continue };
+        // Of the nodes without a name, `nfs` has an argument that merges: its folder.
+        let unnamed = || (parent == NFS).then(|| FOLDER.to_owned());
+        let Some(name) = entry.name.as_ref().map(|word| word.text.to_string()).or_else(unnamed) else { continue };
         let candidate = Candidate { priority: Priority::of(entry.note.as_ref()), span: entry.span, entry };
         candidates.entry(name).or_default().push(candidate);
     }
@@ -239,7 +255,12 @@ fn take_over<'s>(mut own: Merged<'s>, parent: Option<&Merged<'s>>, budget: &mut 
         }
     }
     let forced: BTreeSet<String> = own.lists.iter().filter(|node| Priority::of(node.note.as_ref()) == Priority::Force).map(|node| node.name.text.to_string()).collect();
-    let replaced = |node: &Node<'_>| forced.contains(&*node.name.text) || (starts_itself && node.name.text == "local");
+    let has_root = own.list("root").next().is_some();
+    let replaced = |node: &Node<'_>| match &*node.name.text {
+        "local" => starts_itself,
+        "root" => has_root,
+        name => forced.contains(name),
+    };
     if parent.lists.len() + own.lists.len() > LIST_MAX {
         let span = own.name.as_ref().map(|word| word.span);
         let message = format!("profile `{}` has more than {LIST_MAX} lines, those of its parents included", own.title());

@@ -23,7 +23,7 @@ use crate::schema;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::Node;
 
-pub use merge::{Choice, Merged};
+pub use merge::{Choice, FOLDER, Merged};
 pub use priority::Beaten;
 
 /// What a site evaluates to: every node conforms to the schema, merged nodes are single, names are filled.
@@ -39,6 +39,9 @@ pub struct Config<'s> {
     pub profiles: Vec<Merged<'s>>,
     pub menu: Option<Merged<'s>>,
     pub dns: Option<Merged<'s>>,
+    pub nfs: Option<Merged<'s>>,
+    /// By name.
+    pub overlays: Vec<Merged<'s>>,
     pub secrets: Vec<Node<'s>>,
     /// Other servers that the site is written down for.
     pub engines: Vec<Node<'s>>,
@@ -114,7 +117,7 @@ pub fn evaluate<'s>(sources: &'s Sources, entry: &str, diags: &mut Diags) -> Con
 fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Budget, diags: &mut Diags) -> Config<'s> {
     let modules::Made { nodes, instances, facts, references, templates } = made;
     let mut config = Config { instances, facts, references, templates, ..Config::default() };
-    let (mut profiles, mut menus, mut dns) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut profiles, mut menus, mut dns, mut nfs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for node in nodes {
         match &*node.name.text {
             "site" => single(&mut config.site, node, diags),
@@ -124,6 +127,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "profile" => profiles.push(node),
             "menu" => menus.push(node),
             "dns" => dns.push(node),
+            "nfs" => nfs.push(node),
             "secret" => config.secrets.push(node),
             "engine" => config.engines.push(node),
             "assert" | "warn" => config.claims.push(node),
@@ -141,6 +145,9 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
     config.profiles = merge::inherit(merge::by_name(profiles, diags), budget, diags);
     config.menu = merge::one(menus, diags);
     config.dns = merge::one(dns, diags);
+    config.nfs = merge::one(nfs, diags);
+    let overlays = config.nfs.iter().flat_map(|nfs| nfs.list("overlay")).cloned().collect();
+    config.overlays = merge::unite(overlays, diags);
     config
 }
 

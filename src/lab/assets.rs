@@ -16,13 +16,30 @@ use crate::store;
 
 /// The package that depends on the newest kernel for virtual machines.
 const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
-/// Drivers that the guest needs; virtio_pci is a module and no dependency of virtio_net.
-const MODULES: &[&str] = &["virtio_pci", "virtio_net"];
+/// Drivers that the guest needs; virtio_pci is a module and no dependency of virtio_net, nfsv4 none of nfs.
+const MODULES: &[&str] = &["virtio_pci", "virtio_net", "nfs", "nfsv4"];
 /// What the guest's scripts call.
 const APPLETS: &[&str] = &[
-    "awk", "cat", "echo", "hostname", "insmod", "ip", "mount", "nslookup", "poweroff", "sed", "sh", "sleep", "sync", "tr",
-    "udhcpc", "usleep",
+    "awk", "cat", "echo", "hostname", "insmod", "ip", "mount", "nslookup", "poweroff", "sed", "sh", "sleep", "switch_root",
+    "sync", "tr", "udhcpc", "usleep",
 ];
+/// What the base system has for whoever tries to change it.
+const BASE_APPLETS: &[&str] = &[
+    "awk", "cat", "chmod", "chown", "cp", "cut", "echo", "find", "grep", "head", "hostname", "ip", "ln", "ls", "mkdir", "mount",
+    "mv", "poweroff", "rm", "rmdir", "sed", "sh", "sleep", "stat", "sync", "tail", "touch", "tr", "umount", "wc",
+];
+/// Files of the base system: enough to change, to delete and to leave alone.
+const BASE_FILES: &[(&str, &str)] = &[
+    ("etc/hostname", "base\n"),
+    ("etc/hosts", "127.0.0.1 localhost\n"),
+    ("etc/issue", "the lab's base system\n"),
+    ("etc/motd", "Nothing was changed here.\n"),
+    ("srv/www/index.html", "<p>base</p>\n"),
+    ("srv/www/old.html", "<p>old</p>\n"),
+    ("var/log/boot.log", "first line\n"),
+];
+/// The folder of the base system in the cache.
+pub(super) const BASE: &str = "base";
 /// Loaders: where the distribution has them, under the names by which sites know them.
 const LOADERS: &[&str] = &[
     "/usr/lib/PXELINUX/pxelinux.0",
@@ -42,6 +59,7 @@ const STAMP: &str = "guest.blake3";
 
 const GUEST_INIT: &str = include_str!("guest/init");
 const GUEST_UDHCPC: &str = include_str!("guest/udhcpc.script");
+const BASE_INIT: &str = include_str!("guest/base-init");
 
 /// Where the lab keeps its assets.
 pub fn cache() -> PathBuf {
@@ -76,6 +94,8 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
     copy(&root.join(format!("boot/vmlinuz-{version}")), &cache.join(KERNEL))?;
     tell("guest: busybox and its network driver");
     build_initrd(&work, &root, &version, &cache.join(INITRD))?;
+    tell("base: a system to boot over NFS");
+    build_base(&cache.join(BASE))?;
     for path in LOADERS.iter().map(Path::new).filter(|path| path.exists()) {
         let name = path.file_name().unwrap_or_default();
         copy(path, &cache.join(name))?;
@@ -87,7 +107,7 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 fn guest_stamp() -> String {
-    blake3::hash([GUEST_INIT, GUEST_UDHCPC].concat().as_bytes()).to_hex().to_string()
+    blake3::hash(format!("{GUEST_INIT}{GUEST_UDHCPC}{BASE_INIT}{MODULES:?}{APPLETS:?}{BASE_APPLETS:?}{BASE_FILES:?}").as_bytes()).to_hex().to_string()
 }
 
 fn text(path: &Path) -> String {
@@ -149,18 +169,9 @@ fn build_initrd(work: &Path, root: &Path, version: &str, to: &Path) -> Result<()
     if tree.exists() {
         fs::remove_dir_all(&tree).map_err(failed("remove", &tree))?;
     }
-    for folder in ["bin", "modules", "etc", "proc", "sys", "dev"] {
-        fs::create_dir_all(tree.join(folder)).map_err(failed("make", tree.join(folder)))?;
-    }
-    copy(Path::new("/bin/busybox"), &tree.join("bin/busybox"))?;
-    for applet in APPLETS {
-        symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet)))?;
-    }
-    for (name, script) in [("init", GUEST_INIT), ("bin/udhcpc.script", GUEST_UDHCPC)] {
-        let path = tree.join(name);
-        fs::write(&path, script).map_err(failed("write", &path))?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(failed("write", &path))?;
-    }
+    busybox_tree(&tree, &["modules", "etc", "proc", "sys", "dev", "newroot"], APPLETS)?;
+    write_script(&tree.join("init"), GUEST_INIT)?;
+    write_script(&tree.join("bin/udhcpc.script"), GUEST_UDHCPC)?;
     let mut order: Vec<String> = Vec::new();
     for module in MODULES {
         let depends = call("modprobe", &["-d", &text(root), "-S", version, "--show-depends", module])?;
@@ -177,6 +188,30 @@ fn build_initrd(work: &Path, root: &Path, version: &str, to: &Path) -> Result<()
     fs::write(&list, order.join("\n") + "\n").map_err(failed("write", &list))?;
     let pack = format!("set -e; find . | sort | cpio -o -H newc --owner 0:0 --quiet | gzip -1n >'{}'", to.display());
     call_in(&tree, "sh", &["-c", &pack]).map(drop)
+}
+
+/// A system of busybox alone; its init says that the root works.
+fn build_base(tree: &Path) -> Result<()> {
+    if tree.exists() {
+        fs::remove_dir_all(tree).map_err(failed("remove", tree))?;
+    }
+    busybox_tree(tree, &["dev", "etc", "proc", "root", "run", "sbin", "srv/www", "sys", "tmp", "var/log"], BASE_APPLETS)?;
+    write_script(&tree.join("sbin/init"), BASE_INIT)?;
+    BASE_FILES.iter().try_for_each(|(name, text)| fs::write(tree.join(name), text).map_err(failed("write", tree.join(name))))
+}
+
+/// Folders, and busybox under the names of its applets.
+fn busybox_tree(tree: &Path, folders: &[&str], applets: &[&str]) -> Result<()> {
+    for folder in folders.iter().chain(&["bin"]) {
+        fs::create_dir_all(tree.join(folder)).map_err(failed("make", tree.join(folder)))?;
+    }
+    copy(Path::new("/bin/busybox"), &tree.join("bin/busybox"))?;
+    applets.iter().try_for_each(|applet| symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet))))
+}
+
+fn write_script(path: &Path, script: &str) -> Result<()> {
+    fs::write(path, script).map_err(failed("write", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(failed("write", path))
 }
 
 /// Pins what is in the cache; gives the number of files.

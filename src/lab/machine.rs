@@ -59,12 +59,21 @@ pub(super) fn qemu(run: &Run, mac: &str, firmware: Firmware) -> Result<Child> {
     command.spawn().map_err(failed("run", "qemu-system-x86_64"))
 }
 
+/// The NFS server, in the foreground.
+pub(super) fn ganesha(run: &Run, conf: &Path, log: &Path) -> Result<Child> {
+    let mut command = inside(run, Path::new("ganesha.nfsd"));
+    command.args(["-F", "-N", "NIV_EVENT", "-f"]).arg(conf).arg("-L").arg(log).arg("-p").arg(run.folder.join("ganesha.pid"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(failed("run", "ganesha.nfsd"))
+}
+
 /// Our own runtime, as it would run on the boot server; its log is standard error.
-pub(super) fn serve(run: &Run) -> Result<Child> {
+pub(super) fn serve(run: &Run, out: &Path) -> Result<Child> {
     let program: PathBuf = std::env::current_exe().map_err(failed("find", "pxelator"))?;
     let mut command = inside(run, &program);
     command.arg("serve");
-    for (flag, folder) in [("--out", "out"), ("--state", "state"), ("--assets", "assets")] {
+    command.arg("--out").arg(out);
+    for (flag, folder) in [("--state", "state"), ("--assets", "assets")] {
         command.arg(flag).arg(run.folder.join(folder));
     }
     command.env("PXELATOR_LOG", "info");

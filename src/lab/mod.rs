@@ -16,6 +16,7 @@ pub mod assets;
 mod machine;
 mod network;
 mod progress;
+mod roots;
 mod router;
 pub mod run;
 mod site;

@@ -14,7 +14,7 @@ use super::machine::{Firmware, qemu, serve};
 use super::network::Run;
 use super::progress::Progress;
 use super::site::{LabSite, prepare};
-use super::{Error, Result, assets, failed, require, router};
+use super::{Error, Result, assets, failed, require, roots, router};
 use crate::terminal::{say, say_raw};
 
 /// The longest line that we keep, in bytes, and how many may wait to be shown.
@@ -22,6 +22,8 @@ const LINE_BYTES_MAX: usize = 4096;
 const LINES_WAITING: usize = 1024;
 /// How long `serve` may take to bind its ports.
 const SERVE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a machine with a root over NFS may take to turn itself off.
+const POWER_OFF: Duration = Duration::from_secs(10);
 /// The last line that `serve` logs before it serves.
 const SERVING: &str = " serving ";
 
@@ -34,6 +36,8 @@ pub struct Options {
     /// What the serial log must show; the guest's own report, if absent.
     pub until: Option<Regex>,
     pub timeout: Duration,
+    /// Where bases and changes lie, if they shall outlive the run.
+    pub nfs: Option<PathBuf>,
 }
 
 /// How it ended.
@@ -62,16 +66,24 @@ pub fn boot(options: &Options) -> Result<Verdict> {
         assets::init(&cache, &mut tell)?;
     }
     let run = Run::begin()?;
-    let site = prepare(&options.site, &options.who, &cache, &run.folder, &mut tell)?;
+    let site = prepare(options, &cache, &run.folder, &mut tell)?;
     run.network(&site)?;
     router::start(&run.namespace)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start", "the lab"))?;
-    runtime.block_on(watch(options, &site, &run))
+    runtime.block_on(async {
+        let roots = roots::begin(&site, &cache, &run, &mut tell)?;
+        let verdict = watch(options, &site, &run).await;
+        if let Some(roots) = roots {
+            roots.end().await;
+        }
+        verdict
+    })
 }
 
 /// The report that the guest must give: name and address from DHCP, and the same from DNS.
 fn marker(site: &LabSite) -> String {
-    match (&site.host, site.address) {
+    let root = site.root.as_ref().map_or(String::new(), |root| format!(".* root={}$", regex::escape(root)));
+    let report = match (&site.host, site.address) {
         // The guest asks the first server that it is told; only of ours do we know the answer.
         (Some(host), Some(address)) if site.network.dns.first() != Some(&site.server) => {
             format!("^PXELATOR-LAB host={} domain=[^ ]+ address={} ", regex::escape(host), regex::escape(&address.to_string()))
@@ -83,14 +95,15 @@ fn marker(site: &LabSite) -> String {
         }
         (Some(host), None) => format!("^PXELATOR-LAB host={} ", regex::escape(host)),
         (None, _) => "^PXELATOR-LAB host=".into(),
-    }
+    };
+    report + &root
 }
 
 async fn watch(options: &Options, site: &LabSite, run: &Run) -> Result<Verdict> {
     let own = Regex::new(&marker(site)).map_err(|error| Error::Unfit(error.to_string()))?;
     let until = options.until.as_ref().unwrap_or(&own);
     let (sender, mut lines) = mpsc::channel(LINES_WAITING);
-    let mut server = serve(run)?;
+    let mut server = serve(run, &site.out)?;
     forward(server.stderr.take(), sender.clone(), Line::Log);
     wait_for_serve(&mut lines, &mut server).await?;
     let mut progress = Progress::begin();
@@ -100,6 +113,10 @@ async fn watch(options: &Options, site: &LabSite, run: &Run) -> Result<Verdict> 
     let verdict = wait(options, until, &mut lines, &mut machine, &mut progress).await?;
     progress.hide();
     say_raw(&progress.summary());
+    if verdict == Verdict::Booted && site.root.is_some() {
+        // It wrote to its root, and turns itself off: as on any day.
+        let _or_not = tokio::time::timeout(POWER_OFF, machine.wait()).await;
+    }
     end(machine).await;
     end(server).await;
     Ok(verdict)

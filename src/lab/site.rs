@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::assets::{INITRD, KERNEL};
 use super::{Error, Result, failed};
@@ -13,10 +13,15 @@ use crate::model::{Asset, LOCAL, Lock, Mac};
 use crate::out::Manifest;
 use crate::out::table::{NetworkRow, Tables};
 use crate::source::{Inputs, Sources};
-use crate::{compile, store, wanted_assets};
+use crate::{compile_with_nfs, store, wanted_assets};
 
 /// What a lab run serves, and the machine that it boots.
 pub(super) struct LabSite {
+    /// What was compiled, and where bases and changes lie.
+    pub(super) out: PathBuf,
+    pub(super) nfs: PathBuf,
+    /// `SERVER:FOLDER`, if the host mounts its root over NFS.
+    pub(super) root: Option<String>,
     pub(super) host: Option<String>,
     pub(super) mac: String,
     /// The reservation, if the host has one.
@@ -25,9 +30,18 @@ pub(super) struct LabSite {
     pub(super) server: Ipv4Addr,
 }
 
-/// Compiles the site into `run/out` with assets in `run/assets`; `tell` hears each asset that stands in.
-pub(super) fn prepare(site: &Path, who: &str, cache: &Path, run: &Path, tell: &mut dyn FnMut(&str)) -> Result<LabSite> {
-    let (mut inputs, entry) = store::read_site(site)?;
+/// Compiles the site with assets in `run/assets`; what machines mount lies in `kept`, if it shall outlive the
+/// run, and `out/` beside it. `tell` hears each asset that stands in.
+pub(super) fn prepare(options: &super::run::Options, cache: &Path, run: &Path, tell: &mut dyn FnMut(&str)) -> Result<LabSite> {
+    let (mut inputs, entry) = store::read_site(&options.site)?;
+    let (nfs, out) = match &options.nfs {
+        Some(kept) => {
+            fs::create_dir_all(kept).map_err(failed("make", kept))?;
+            let kept = kept.canonicalize().map_err(failed("open", kept))?;
+            (kept.clone(), kept.join("out"))
+        }
+        None => (run.join("nfs"), run.join("out")),
+    };
     let (_, diags, wanted) = wanted_assets(inputs.clone(), &entry);
     let wanted = wanted.filter(|_| diags.errors() == 0).ok_or(Error::Site)?;
     let own = pinned(fs::read(cache.join(Lock::FILE)).map_err(failed("read", cache.join(Lock::FILE)))?);
@@ -43,13 +57,13 @@ pub(super) fn prepare(site: &Path, who: &str, cache: &Path, run: &Path, tell: &m
         lock.insert(path, asset.clone());
     }
     inputs.insert(Lock::FILE.into(), Lock::text(&lock).into_bytes());
-    let compiled = compile(inputs, &entry);
+    let compiled = compile_with_nfs(inputs, &entry, &nfs.to_string_lossy());
     let tree = compiled.tree.ok_or(Error::Site)?;
-    store::out::write(&run.join("out"), &tree, &Manifest::of(&tree))?;
-    let files = store::open(&run.join("out"))?.files;
+    store::out::write(&out, &tree, &Manifest::of(&tree))?;
+    let files = store::open(&out)?.files;
     let tables = Tables::read(&files).map_err(|error| Error::Unfit(error.to_string()))?;
     Zones::load(&tables, &BTreeMap::new()).map_err(|error| Error::Unfit(error.to_string()))?;
-    find(who, &tables)
+    Ok(LabSite { out, nfs, ..find(&options.who, &tables)? })
 }
 
 fn unknown(path: &str) -> Error {
@@ -102,7 +116,9 @@ fn find(who: &str, tables: &Tables) -> Result<LabSite> {
     if lease.is_some_and(|lease| lease.address == server) {
         return Err(Error::Unfit(format!("`{who}` is the boot server itself: boot one of its clients")));
     }
-    Ok(LabSite { host: row.map(|row| row.host.clone()), mac, address: lease.map(|lease| lease.address), network, server })
+    let (out, nfs) = (PathBuf::new(), PathBuf::new());
+    let root = lease.and_then(|lease| lease.root.clone());
+    Ok(LabSite { out, nfs, root, host: row.map(|row| row.host.clone()), mac, address: lease.map(|lease| lease.address), network, server })
 }
 
 /// Where no `server=` is declared, the lab takes an address that nobody has.

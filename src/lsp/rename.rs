@@ -21,6 +21,8 @@ pub(super) fn prepare(site: &Snapshot, file: &str, offset: usize) -> Result<(Key
     let name = shorten(&key.name);
     match key.kind {
         Kind::Host | Kind::Profile | Kind::Group | Kind::Network | Kind::Secret | Kind::Let | Kind::Counter | Kind::Site | Kind::Tag => {}
+        // Their folders on the boot server bear the names: the files would stay behind.
+        Kind::Base | Kind::Overlay => return Err(format!("`{name}` is the name of a folder on the boot server: rename the folder and the lines together")),
         Kind::Module => return Err(format!("`{name}` is the name of a module's file: rename the file and its `module` line together")),
         Kind::Option => return Err(format!("`{name}` is an option that other sites may set: add `renamed {name} to=NEW since=\"…\"` to its module")),
         Kind::Instance => return Err(format!("`{name}` names a use of a module, and what the module makes may bear it: change the line itself")),

@@ -7,9 +7,11 @@
 
 mod address;
 mod engine;
+mod ids;
 mod lock;
 pub mod lower;
 mod name;
+mod nfs;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -21,8 +23,10 @@ use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
+pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
+pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +84,9 @@ pub struct Site {
     pub templates: BTreeMap<usize, TemplateScope>,
     /// In the order of the source.
     pub records: Vec<Record>,
+    pub nfs: Option<Nfs>,
+    /// The numbers of exports that are fixed.
+    pub ids: Ids,
 }
 
 impl Site {
@@ -177,6 +184,8 @@ pub struct Profile {
     pub lease_secs: Option<u64>,
     pub tags: Vec<String>,
     pub texts: Vec<TextFile>,
+    /// What its kernel mounts over NFS.
+    pub root: Option<Root>,
     /// Every line that says what to start; more than one is a contradiction.
     pub starts: Origins,
     pub span: Span,

@@ -1,6 +1,6 @@
 //! Every place that a site remembers, so that an edit can move those behind it.
 
-use super::{At, Host, Menu, Network, Profile, Site, Start, Subject};
+use super::{At, Host, Menu, Network, Nfs, Profile, RootOf, Site, Start, Subject, TextFile};
 use crate::source::{FileId, Span};
 
 impl Site {
@@ -42,6 +42,7 @@ impl Site {
                 change(&mut name.span);
             }
         }
+        self.nfs.iter_mut().for_each(|nfs| of_nfs(nfs, change));
         self.references.iter_mut().for_each(|reference| change(&mut reference.span));
         self.contexts.iter_mut().flat_map(|context| context.spans()).for_each(change);
     }
@@ -69,16 +70,36 @@ fn of_profile(profile: &mut Profile, change: &mut impl FnMut(&mut Span)) {
     change(&mut profile.span);
     change(&mut profile.label.span);
     profile.starts.iter_mut().chain(&mut profile.origins).for_each(&mut *change);
-    for text in &mut profile.texts {
-        change(&mut text.span);
-        change(&mut text.name.span);
-        change(&mut text.from.span);
+    profile.texts.iter_mut().for_each(|text| of_text_file(text, change));
+    if let Some(root) = &mut profile.root {
+        change(&mut root.span);
+        match &mut root.of {
+            RootOf::Overlay(name) | RootOf::Base { name, .. } => change(&mut name.span),
+        }
     }
     let mut of_text = |at: &mut At<String>| change(&mut at.span);
     match &mut profile.start {
         Some(Start::Linux { kernel, initrds, cmdline }) => std::iter::once(kernel).chain(initrds).chain(cmdline).for_each(of_text),
         Some(Start::Chain(path)) => of_text(path),
         Some(Start::Local) | None => {}
+    }
+}
+
+fn of_text_file(text: &mut TextFile, change: &mut impl FnMut(&mut Span)) {
+    change(&mut text.span);
+    change(&mut text.name.span);
+    change(&mut text.from.span);
+}
+
+fn of_nfs(nfs: &mut Nfs, change: &mut impl FnMut(&mut Span)) {
+    change(&mut nfs.span);
+    nfs.folder.iter_mut().for_each(|at| change(&mut at.span));
+    nfs.bases.iter_mut().for_each(|base| change(&mut base.span));
+    for overlay in &mut nfs.overlays {
+        change(&mut overlay.span);
+        overlay.origins.iter_mut().for_each(&mut *change);
+        overlay.over.iter_mut().chain(&mut overlay.upper).for_each(|at| change(&mut at.span));
+        overlay.files.iter_mut().for_each(|file| of_text_file(&mut file.text, change));
     }
 }
 

@@ -19,6 +19,10 @@ pub const LEASES: &str = "dhcp/leases.jsonl";
 pub const FORWARDS: &str = "dns/forward.jsonl";
 pub const ZONE_SUFFIX: &str = ".zone";
 pub const ZONES: &str = "dns/";
+pub const ROOTS: &str = "nfs/roots.jsonl";
+pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
+/// The texts of overlays lie below it, as `OVERLAY/etc/motd`.
+pub const OVERLAY_TEXTS: &str = "nfs/files/";
 
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +101,48 @@ pub struct ReservationRow {
     /// Option 51, where it is not the network's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_secs: Option<u32>,
+    /// Option 17 (RFC 2132 §3.19), for clients that ask for it: `SERVER:FOLDER`, what it mounts as its root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+}
+
+/// `nfs/roots.jsonl`: what a host mounts as its root. All folders are absolute, on the boot server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootRow {
+    pub host: String,
+    pub address: Ipv4Addr,
+    /// What the site calls the overlay; absent where the host mounts the base itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<OverlayRow>,
+    pub base: String,
+    /// The folder of the base: the lower one of an overlay.
+    pub lower: String,
+    /// What is exported to the host, and mounted by it.
+    pub export: String,
+    pub write: bool,
+}
+
+/// An overlay, within its root's row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverlayRow {
+    pub name: String,
+    /// `overlayfs` or `aufs`.
+    pub union: String,
+    /// What the host changed: the upper folder and the one that the file system works in lie in it.
+    pub upper: String,
+}
+
+/// `nfs/files.jsonl`: a file that every machine of an overlay has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverlayFileRow {
+    pub overlay: String,
+    /// In the machine's system.
+    pub path: String,
+    /// Octal.
+    pub mode: String,
 }
 
 /// `dns/forward.jsonl`: who is asked about names that are not ours.
@@ -158,6 +204,9 @@ pub struct Tables {
     /// By name without the suffix: the text of a master file.
     pub zones: BTreeMap<String, String>,
     pub forwards: Vec<Ipv4Addr>,
+    /// In the order of the hosts' names.
+    pub roots: Vec<RootRow>,
+    pub overlay_files: Vec<OverlayFileRow>,
 }
 
 impl Tables {
@@ -167,6 +216,9 @@ impl Tables {
             networks: rows(files, NETWORKS)?,
             loaders: rows(files, LOADERS)?,
             forwards: rows::<ForwardRow>(files, FORWARDS)?.into_iter().map(|row| row.address).collect(),
+            // A site without `nfs` has neither.
+            roots: if files.contains_key(ROOTS) { rows(files, ROOTS)? } else { Vec::new() },
+            overlay_files: if files.contains_key(OVERLAY_FILES) { rows(files, OVERLAY_FILES)? } else { Vec::new() },
             ..Tables::default()
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
@@ -217,7 +269,8 @@ impl Tables {
     }
 }
 
-fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
+/// The rows of a table.
+pub fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
     let bytes = files.get(path).ok_or_else(|| TableError::Missing { path: path.to_owned() })?;
     let lines = bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
     let row = |(at, line): (usize, &[u8])| {

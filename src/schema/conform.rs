@@ -40,7 +40,7 @@ pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diag
 }
 
 /// Nodes whose values and lists merge, so that a priority means something in them.
-const MERGED: &[&str] = &["profile", "menu", "dns"];
+const MERGED: &[&str] = &["profile", "menu", "dns", "nfs", "overlay"];
 
 /// A priority before a value or a list: one of two words, and only where things merge.
 pub fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
@@ -50,7 +50,7 @@ pub fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
         diags.push(diag.help("a value, or a list, may be marked (force) or (default)"));
     } else if !merges {
         let diag = Diag::new("eval/force-nothing", note.span, format!("`({})` overrides nothing", note.text));
-        diags.push(diag.help("delete it: only the values of profile, menu and dns merge"));
+        diags.push(diag.help("delete it: only the values of profile, menu, dns, nfs and overlay merge"));
     }
 }
 

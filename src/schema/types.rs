@@ -19,6 +19,9 @@ pub enum Kind {
     /// The name that counts in a `repeat`.
     Counter,
     Tag,
+    /// A system that overlays stand on.
+    Base,
+    Overlay,
 }
 
 impl Kind {
@@ -35,6 +38,8 @@ impl Kind {
         Kind::Secret,
         Kind::Counter,
         Kind::Tag,
+        Kind::Base,
+        Kind::Overlay,
     ];
 
     pub fn name(self) -> &'static str {
@@ -51,6 +56,8 @@ impl Kind {
             Kind::Secret => "secret",
             Kind::Counter => "counter",
             Kind::Tag => "tag",
+            Kind::Base => "base",
+            Kind::Overlay => "overlay",
         }
     }
 

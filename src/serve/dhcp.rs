@@ -54,8 +54,8 @@ impl Dhcp {
                 next = self.socket.try_receive(&mut buffer);
             }
             // A lease that was acknowledged is on the disk first.
-            if let Err(error) = self.shared.leases.commit() {
-                error!("{}; no reply was sent: clients will ask again", super::chain(&error));
+            if let Err(error) = self.commit().await {
+                error!("{}; no reply was sent: clients will ask again", super::chain(&*error));
                 continue;
             }
             events.iter().for_each(note);
@@ -65,6 +65,15 @@ impl Dhcp {
                 }
             }
         }
+    }
+
+    /// A disk may take long, also because others write: DNS and the files go on meanwhile.
+    async fn commit(&self) -> Result<(), Box<dyn std::error::Error>> {
+        if !self.shared.leases.with(|leases| leases.has_changed()) {
+            return Ok(());
+        }
+        let shared = self.shared.clone();
+        Ok(tokio::task::spawn_blocking(move || shared.leases.commit()).await??)
     }
 
     fn one(

@@ -1,7 +1,7 @@
 //! Sockets, timers and limits round the pure answers.
 //!
 //! ```text
-//!  generation ──verify──► World (tables, zones) ◄── SIGHUP swaps it, no packet is lost
+//!  generation ──verify──► World (tables, zones) ◄── SIGHUP or a changed link swaps it, no packet is lost
 //!                            │
 //!  socket ─► request ─► answer(…) ─► events ─► state on disk ─► reply
 //! ```
@@ -19,23 +19,27 @@ mod peers;
 mod state;
 mod tftp;
 mod udp;
+mod world;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tokio::sync::watch;
+use tracing::{info, warn};
 
-use crate::answer::dns::{ZoneError, Zones};
+use self::world::{World, load, verified, watch_link};
+use crate::answer::dns::ZoneError;
 use crate::event::Event;
+use crate::out::plan::short;
 use crate::out::table::{TableError, Tables};
 use crate::store;
+use crate::store::serving::Serving;
 
 /// One listener.
 pub struct Service {
@@ -112,13 +116,6 @@ impl Error {
     }
 }
 
-/// What services answer from: one verified generation.
-struct World {
-    generation: String,
-    tables: Tables,
-    zones: Zones,
-}
-
 /// What all services share.
 struct Shared {
     options: Options,
@@ -127,51 +124,9 @@ struct Shared {
 }
 
 impl Shared {
-    /// The generation of this moment; a request keeps the one with which it began.
-    fn world(&self) -> Arc<World> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn swap(&self, world: World) {
-        *self.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
-    }
-
     fn http_port(&self) -> u16 {
         80 + self.options.port_offset
     }
-
-    /// Loads the folder again, beside the loop; what does not verify changes nothing.
-    async fn reload(&self) {
-        let options = self.options.clone();
-        let loaded = tokio::task::spawn_blocking(move || load(&options)).await;
-        let Ok(loaded) = loaded else { return error!("loading the generation failed; still serving the last good one") };
-        match loaded {
-            Ok(world) => {
-                info!(generation = short(&world.generation), "now serving");
-                files::warn_unreadable(&world.tables);
-                self.swap(world);
-            }
-            Err(error) => error!("{}; still serving the last good generation", chain(&error)),
-        }
-    }
-}
-
-/// A verified generation, and the serials of its zones.
-fn load(options: &Options) -> Result<World, Error> {
-    let mut world = verified(options)?;
-    let serials: BTreeMap<String, u32> = state::serials(&options.state, &world.tables.zones)?;
-    world.zones = Zones::load(&world.tables, &serials)?;
-    Ok(world)
-}
-
-fn verified(options: &Options) -> Result<World, Error> {
-    let generation = store::open(&options.out)?;
-    let mut tables = Tables::read(&generation.files)?;
-    if let Some(folder) = &options.assets {
-        tables.assets.values_mut().for_each(|row| row.root = folder.to_string_lossy().into_owned());
-    }
-    let zones = Zones::load(&tables, &BTreeMap::new())?;
-    Ok(World { generation: generation.manifest.generation, tables, zones })
 }
 
 /// Binds everything, says so, and serves until SIGINT or SIGTERM.
@@ -198,26 +153,29 @@ pub fn run(options: Options) -> Result<(), Error> {
         // Only now is the state folder opened: root does not touch what the service's user can change.
         shared.leases.open(now())?;
         shared.swap(load(&shared.options)?);
+        let moved = watch_link(&shared.options, &shared.world());
         warn_foreign_servers(&shared.world().tables, &shared.options);
-        files::warn_unreadable(&shared.world().tables);
+        shared.tell(None);
         info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
         let services = running.into_iter().map(tokio::task::spawn_local);
         let services: Vec<_> = services.collect();
-        signals(&shared).await?;
+        let ended = signals(&shared, moved).await;
         services.iter().for_each(tokio::task::JoinHandle::abort);
+        let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);
         info!("stopped");
-        Ok(())
+        ended
     })
 }
 
-/// SIGHUP loads again; SIGINT and SIGTERM end it.
-async fn signals(shared: &Arc<Shared>) -> Result<(), Error> {
+/// SIGHUP and a link that leads elsewhere load again; SIGINT and SIGTERM end it.
+async fn signals(shared: &Arc<Shared>, mut moved: watch::Receiver<PathBuf>) -> Result<(), Error> {
     let listen = |kind| signal(kind).map_err(|error| Error::System("listen to signals", error));
     let (mut hangup, mut interrupt, mut terminate) =
         (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     loop {
         tokio::select! {
             _ = hangup.recv() => shared.reload().await,
+            Ok(()) = moved.changed() => shared.reload().await,
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         }
@@ -282,10 +240,6 @@ fn warn_foreign_servers(tables: &Tables, options: &Options) {
 /// Seconds since 1970.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn short(generation: &str) -> &str {
-    generation.get(..12).unwrap_or(generation)
 }
 
 /// An event as a line of the log; names from the wire come escaped, as JSON.

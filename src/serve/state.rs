@@ -1,6 +1,5 @@
-//! What outlives a restart: pool leases (redb) and the serials of zones.
+//! What outlives a restart: pool leases, in redb.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +14,6 @@ use crate::event::Event;
 /// Address → MAC and end, as JSON; offers are not kept.
 const LEASES: TableDefinition<u32, &str> = TableDefinition::new("leases");
 const LEASES_FILE: &str = "leases.redb";
-const SERIALS_FILE: &str = "serials.json";
 
 fn failed<E>(step: &'static str, path: &Path) -> impl FnOnce(E) -> Error
 where
@@ -147,45 +145,6 @@ fn event(address: u32, row: &LeaseOnDisk) -> Event {
     }
 }
 
-// ── serials ───────────────────────────────────────────────────────────────────────────────
-
-#[derive(Serialize, Deserialize, PartialEq)]
-struct Serial {
-    serial: u32,
-    blake3: String,
-}
-
-/// The serial of each zone: the last one, plus 1 where its content changed (RFC 1982 wraps).
-pub(super) fn serials(state: &Path, zones: &BTreeMap<String, String>) -> Result<BTreeMap<String, u32>, Error> {
-    make_folder(state)?;
-    let path = state.join(SERIALS_FILE);
-    let known: BTreeMap<String, Serial> = match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(failed("understand (delete it to start serials afresh)", &path))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-        Err(error) => return Err(failed("read", &path)(error)),
-    };
-    let next = |name: &String, text: &String| {
-        let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
-        let serial = match known.get(name) {
-            Some(last) if last.blake3 == blake3 => last.serial,
-            Some(last) => last.serial.wrapping_add(1).max(1),
-            None => 1,
-        };
-        Serial { serial, blake3 }
-    };
-    let mut fresh: BTreeMap<String, Serial> = zones.iter().map(|(name, text)| (name.clone(), next(name, text))).collect();
-    let serials = fresh.iter().map(|(name, serial)| (name.clone(), serial.serial)).collect();
-    // A zone that is gone keeps its serial: it may come back, and secondaries remember.
-    let changed = fresh.iter().any(|(name, serial)| known.get(name) != Some(serial));
-    for (name, serial) in known {
-        fresh.entry(name).or_insert(serial);
-    }
-    if changed {
-        crate::store::out::replace_file(&path, &crate::out::table::json(&fresh))?;
-    }
-    Ok(serials)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,16 +175,6 @@ mod tests {
         let kept: Vec<_> = opened(50).with(|leases| leases.iter().map(|lease| lease.address).collect());
         assert_eq!(kept, [Ipv4Addr::new(10, 0, 0, 9)]);
         assert_eq!(opened(100).with(|leases| leases.iter().count()), 0);
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_serial_grows_with_its_zone() {
-        let folder = std::env::temp_dir().join(format!("pxelator-serials-{}", std::process::id()));
-        let zones = |text: &str| BTreeMap::from([("z".to_owned(), text.to_owned())]);
-        for (text, serial) in [("a", 1), ("a", 1), ("b", 2), ("a", 3)] {
-            assert_eq!(serials(&folder, &zones(text)).unwrap().get("z"), Some(&serial));
-        }
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

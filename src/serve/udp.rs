@@ -35,6 +35,9 @@ pub(super) struct Interfaces {
     addresses: BTreeMap<i32, Vec<Ipv4Addr>>,
 }
 
+/// How much may wait in a socket, in bytes: at a few thousand requests a second, more than a second's.
+const WAITING_BYTES: usize = 4 << 20;
+
 /// How long a list of addresses is believed.
 const INTERFACES_AGE: Duration = Duration::from_secs(2);
 
@@ -77,6 +80,10 @@ impl Socket {
     }
 
     fn configure(socket: StdSocket) -> io::Result<Socket> {
+        // Requests wait here while a disk or a busy machine holds us up. Root may have more than the
+        // system's limit; what is granted is enough to go on.
+        let _as_much_as_granted = setsockopt(&socket, sockopt::RcvBufForce, &WAITING_BYTES)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &WAITING_BYTES));
         socket.set_nonblocking(true)?;
         socket.set_broadcast(true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;

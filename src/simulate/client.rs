@@ -21,6 +21,8 @@ pub(super) struct Reply {
     pub(super) host: String,
     pub(super) domain: String,
     pub(super) lease_secs: u32,
+    /// Option 17.
+    pub(super) root: String,
 }
 
 impl Reply {
@@ -37,6 +39,7 @@ impl Reply {
             file: text(67),
             host: text(12),
             domain: text(15),
+            root: text(17),
             lease_secs: four(51).map(u32::from_be_bytes).unwrap_or(0),
         })
     }
@@ -55,11 +58,30 @@ impl fmt::Display for Reply {
     }
 }
 
-/// A DISCOVER (1), or a REQUEST (3) for an offer.
-pub(super) fn packet(mac: &str, kind: u8, offer: Option<&Reply>, arch: u16, is_ipxe: bool) -> Vec<u8> {
+/// A DISCOVER of the started system, as an initramfs sends it: it asks for a root path (option 17) too.
+pub(super) fn system_packet(mac: &str) -> Vec<u8> {
+    let mut message = message(mac);
+    message.opts_mut().insert(DhcpOption::MessageType(MessageType::Discover));
+    message.opts_mut().insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(55), vec![1, 3, 6, 12, 15, 17])));
+    encoded(&message)
+}
+
+fn message(mac: &str) -> Message {
     let chaddr: Vec<u8> = mac.split(':').filter_map(|part| u8::from_str_radix(part, 16).ok()).collect();
     let unset = Ipv4Addr::UNSPECIFIED;
-    let mut message = Message::new_with_id(1, unset, unset, unset, unset, &chaddr);
+    Message::new_with_id(1, unset, unset, unset, unset, &chaddr)
+}
+
+fn encoded(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoded = message.encode(&mut Encoder::new(&mut bytes));
+    debug_assert!(encoded.is_ok(), "our own packets can be encoded");
+    bytes
+}
+
+/// A DISCOVER (1), or a REQUEST (3) for an offer.
+pub(super) fn packet(mac: &str, kind: u8, offer: Option<&Reply>, arch: u16, is_ipxe: bool) -> Vec<u8> {
+    let mut message = message(mac);
     let options = message.opts_mut();
     options.insert(DhcpOption::MessageType(MessageType::from(kind)));
     if let Some(offer) = offer {
@@ -74,10 +96,7 @@ pub(super) fn packet(mac: &str, kind: u8, offer: Option<&Reply>, arch: u16, is_i
     if is_ipxe {
         raw(77, b"iPXE".to_vec());
     }
-    let mut bytes = Vec::new();
-    let encoded = message.encode(&mut Encoder::new(&mut bytes));
-    debug_assert!(encoded.is_ok(), "our own packets can be encoded");
-    bytes
+    encoded(&message)
 }
 
 /// A question for one name.

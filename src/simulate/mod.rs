@@ -216,7 +216,29 @@ impl Machine<'_> {
         if all {
             self.good("boot", format!("command line: {}", choice.cmdline));
         }
-        all
+        all && (!choice.cmdline.split(' ').any(|word| word == "nfsroot=auto") || self.root())
+    }
+
+    /// The system's own DHCP client asks where its root lies, and the server must export it.
+    fn root(&mut self) -> bool {
+        let told = self.exchange(&client::system_packet(self.mac)).map(|offer| offer.root).filter(|root| !root.is_empty());
+        let Some(told) = told else {
+            self.bad("dhcp", "no root path for this machine, and its kernel waits for one: give it the profile by its own line".into());
+            return false;
+        };
+        self.good("dhcp", format!("root path {told}"));
+        let folder = told.split_once(':').map_or("", |(_, folder)| folder);
+        match self.tables.roots.iter().find(|row| row.export == folder && row.address == self.address) {
+            Some(row) => {
+                let what = row.overlay.as_ref().map_or(String::new(), |overlay| format!("overlay {} over ", overlay.name));
+                self.good("nfs", format!("{folder}: {what}base {}, {}", row.base, if row.write { "writable" } else { "read-only" }));
+                true
+            }
+            None => {
+                self.bad("nfs", format!("{folder} is not exported to {}", self.address));
+                false
+            }
+        }
     }
 
     /// The system asks for its own name, both ways.

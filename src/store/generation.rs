@@ -1,15 +1,15 @@
 //! A folder with a manifest, verified before anybody sees its files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Error, Result, failed};
 use crate::out::manifest::Findings;
 use crate::out::{MANIFEST, Manifest};
 
 /// The largest file and the largest number of files that we open, so that a wrong folder does no harm.
-const FILE_BYTES_MAX: u64 = 1 << 30;
-const FILES_MAX: usize = 1_000_000;
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 30;
+pub(super) const FILES_MAX: usize = 1_000_000;
 
 /// A verified tree: what it holds is what was built.
 #[derive(Debug)]
@@ -22,6 +22,22 @@ pub struct Generation {
 /// Opens and verifies.
 pub fn open(folder: &Path) -> Result<Generation> {
     let (manifest, files, findings) = read_folder(folder)?;
+    verified(folder, manifest, files, &findings)
+}
+
+/// The same of files that were read elsewhere, the manifest among them; `label` says where.
+pub(super) fn of_files(label: PathBuf, mut files: BTreeMap<String, Vec<u8>>) -> Result<Generation> {
+    let Some(bytes) = files.remove(MANIFEST) else { return Err(Error::NoGeneration { path: label }) };
+    let manifest = parsed(&label.join(MANIFEST), &bytes)?;
+    let findings = manifest.verify(&files);
+    verified(&label, manifest, files, &findings)
+}
+
+fn parsed(path: &Path, bytes: &[u8]) -> Result<Manifest> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Manifest { path: path.to_owned(), what: error.to_string() })
+}
+
+fn verified(folder: &Path, manifest: Manifest, files: BTreeMap<String, Vec<u8>>, findings: &Findings) -> Result<Generation> {
     if findings.is_clean() {
         return Ok(Generation { manifest, files });
     }
@@ -44,8 +60,7 @@ pub fn read_folder(folder: &Path) -> Result<(Manifest, BTreeMap<String, Vec<u8>>
         }
         other => other.map_err(failed("read", &path))?,
     };
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|error| Error::Manifest { path: path.clone(), what: error.to_string() })?;
+    let manifest = parsed(&path, &bytes)?;
     let mut files = BTreeMap::new();
     collect(folder, "", &mut files)?;
     files.remove(MANIFEST);

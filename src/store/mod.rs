@@ -2,21 +2,25 @@
 //!
 //! [`read_site`] follows the literal `import` and `use` lines and hands the compiler a sorted map;
 //! [`out`] writes a tree whole or not at all; [`generation`] opens one and refuses what was tampered
-//! with; [`assets`] opens pinned files beneath their folder. **Invariant:** nothing here decides what a
-//! site means.
+//! with, and [`git`] one out of a revision; [`assets`] opens pinned files beneath their folder; [`serials`]
+//! and [`serving`] are what lies in a state folder for `deploy` and `serve` alike. **Invariant:** nothing here
+//! decides what a site means.
 
 pub mod assets;
 pub mod edit;
 pub mod export;
 mod generation;
+pub mod git;
 pub mod out;
+pub mod serials;
+pub mod serving;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diag::Diags;
-use crate::model::Lock;
+use crate::model::{Ids, Lock};
 use crate::source::{FILE_BYTES_MAX, FILES_MAX, FileId, Inputs, glob_matches, import_path, module_paths};
 use crate::syntax::{Node, parse};
 
@@ -53,6 +57,18 @@ pub enum Error {
     Manifest { path: PathBuf, what: String },
     #[error("{path} is not what was built: {findings}")]
     Tampered { path: PathBuf, findings: String },
+    #[error("git cannot be run: install it, or name two folders")]
+    NoGit { source: io::Error },
+    #[error("this folder lies in no git repository: go into that of your site, or name two folders")]
+    NoRepository,
+    #[error("there is no folder `{revision}` with a manifest, and git knows no revision `{revision}`: `git log --oneline` lists those of this clone; a shallow clone must fetch others first")]
+    NoRevision { revision: String },
+    #[error("revision {revision} has no {path}: commit what `pxelator build` writes, or name its folder with --out")]
+    NotCommitted { revision: String, path: PathBuf },
+    #[error("git says: {what}")]
+    Git { what: String },
+    #[error("cannot understand {path}: {what}; delete it to start serials afresh")]
+    Serials { path: PathBuf, what: String },
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -62,7 +78,7 @@ pub(crate) fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) 
     move |source| Error::Io { step, path: path.to_owned(), source }
 }
 
-/// Reads a site: its first file, what that imports and uses, and `assets.lock`.
+/// Reads a site: its first file, what that imports and uses, `assets.lock` and `ids.lock`.
 ///
 /// Gives the texts and the name of the first file among them.
 pub fn read_site(path: &Path) -> Result<(Inputs, String)> {
@@ -84,6 +100,7 @@ pub fn read_site_as(path: &Path, edited: &Inputs) -> Result<(Inputs, String)> {
     let mut reader = Reader { folder: folder.to_owned(), real, edited, inputs, listings: BTreeMap::new() };
     reader.follow(&entry)?;
     reader.add(Lock::FILE)?;
+    reader.add(Ids::FILE)?;
     Ok((reader.inputs, entry))
 }
 

@@ -15,7 +15,7 @@ use crate::schema::{self, NodeSpec};
 use crate::syntax::{Entry, Node, shorten};
 
 /// What a path may begin with.
-pub const KINDS: &[&str] = &["host", "network", "profile", "menu", "dns", "site", "use"];
+pub const KINDS: &[&str] = &["host", "network", "profile", "menu", "dns", "nfs", "overlay", "site", "use"];
 
 /// Tells about a value, or about all values of a thing. The error says what is unknown and what is near.
 pub fn ask(config: &Config<'_>, site: &Site, path: &str) -> Result<Vec<Fact>, String> {
@@ -23,8 +23,10 @@ pub fn ask(config: &Config<'_>, site: &Site, path: &str) -> Result<Vec<Fact>, St
     let found = match kind {
         "host" => host::facts(config, site, rest)?,
         "network" => network(config, rest)?,
-        "profile" => profile(config, rest)?,
+        "profile" => by_name("profile", &config.profiles, rest)?,
         "menu" => config.menu.as_ref().map(|menu| merged("menu", menu)).unwrap_or_default(),
+        "nfs" => config.nfs.as_ref().map(|nfs| merged("nfs", nfs)).unwrap_or_default(),
+        "overlay" => by_name("overlay", &config.overlays, rest)?,
         "dns" => config.dns.as_ref().map(|dns| merged("dns", dns)).unwrap_or_default(),
         "site" => config.site.as_ref().map(|node| properties("site", node)).unwrap_or_default(),
         "use" => config.facts.clone(),
@@ -65,10 +67,11 @@ fn named<'a, T>(rest: &str, things: impl Iterator<Item = (&'a str, T)>) -> Optio
     things.filter(|(name, _)| fits(name)).max_by_key(|(name, _)| name.len()).map(|(_, thing)| thing)
 }
 
-fn profile(config: &Config<'_>, rest: &str) -> Result<Vec<Fact>, String> {
-    let all = || config.profiles.iter().map(|profile| (profile.title(), profile));
-    let found = named(rest, all()).ok_or_else(|| unknown("profile", rest, all().map(|(name, _)| name)))?;
-    Ok(merged(&format!("profile.{}", found.title()), found))
+/// A thing of a kind that merges by name.
+fn by_name(kind: &str, things: &[Merged<'_>], rest: &str) -> Result<Vec<Fact>, String> {
+    let all = || things.iter().map(|thing| (thing.title(), thing));
+    let found = named(rest, all()).ok_or_else(|| unknown(kind, rest, all().map(|(name, _)| name)))?;
+    Ok(merged(&format!("{kind}.{}", found.title()), found))
 }
 
 fn network(config: &Config<'_>, rest: &str) -> Result<Vec<Fact>, String> {

@@ -31,12 +31,15 @@ network lan "10.66.0.0/24" gateway=1 server=2 dns="10.66.0.2,10.66.0.3" {
     host pc-07 27 "52:54:00:66:00:1b" profile=office
     host "42" 42 "52:54:00:66:00:2a" lease="10m"
     host laptop 43 "52:54:00:66:00:2b" "52:54:00:66:01:2b" lease="10m"
+    host kiosk 44 "52:54:00:66:00:2c" profile=kiosk
     host roamer "52:54:00:66:00:77" profile=office
     host fixed 120
 }
 network far "10.67.0.0/24" server=2 { host away 9 "52:54:00:67:00:09" profile=office }
 profile office { kernel "kernels/vmlinuz" }
 profile rescue { local }
+profile kiosk { kernel "kernels/vmlinuz"; root overlay=kiosk }
+nfs "/srv/nfs" { base "debian-12"; overlay kiosk over="debian-12" }
 dns {
     a vpn "192.0.2.10"
     a vpn "192.0.2.11"
@@ -147,7 +150,7 @@ fn script(file: &str, peer: Ipv4Addr, tables: &Tables) -> String {
 
 /// What every kind of client is told, by MAC and firmware.
 fn offers(segment: &Segment, tables: &Tables) -> BTreeMap<String, BTreeMap<String, String>> {
-    let wants = (55, vec![1, 3, 6, 12, 15, 28, 43, 51, 54, 60, 66, 67, 97, 101, 175]);
+    let wants = (55, vec![1, 3, 6, 12, 15, 17, 28, 43, 51, 54, 60, 66, 67, 97, 101, 175]);
     let pxe = |arch: u8| {
         vec![
             wants.clone(),
@@ -172,6 +175,7 @@ fn offers(segment: &Segment, tables: &Tables) -> BTreeMap<String, BTreeMap<Strin
         ("pc-07", "52:54:00:66:00:1b"),
         ("42", "52:54:00:66:00:2a"),
         ("laptop", "52:54:00:66:00:2b"),
+        ("kiosk", "52:54:00:66:00:2c"),
         ("roamer", "52:54:00:66:00:77"),
         ("away", "52:54:00:67:00:09"),
         ("a stranger", "52:54:00:66:00:99"),

@@ -68,6 +68,11 @@ impl Leases {
         std::mem::take(&mut self.changed)
     }
 
+    /// Is there anything to write?
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Rows that could not be written: they are still to be.
     pub fn put_back(&mut self, changed: &mut BTreeSet<Ipv4Addr>) {
         self.changed.append(changed);

@@ -238,6 +238,8 @@ impl<'a> Dialogue<'a> {
     fn describe(&self, reply: &mut packet::ReplyPacket) {
         let host = self.tables.hosts.get(&self.packet.mac).map(|row| row.host.as_str());
         reply.network(self.network, host, self.packet);
+        let own = self.tables.reservations.get(&self.packet.mac).filter(|lease| self.network.contains(lease.address));
+        own.and_then(|lease| lease.root.as_ref()).into_iter().for_each(|root| reply.root(root, self.packet));
     }
 
     /// The first program: iPXE gets a script, other firmware a loader over TFTP.

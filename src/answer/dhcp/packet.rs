@@ -84,6 +84,11 @@ impl Packet {
         })
     }
 
+    /// Option 55.
+    fn asks_for(&self, code: u8) -> bool {
+        self.options.get(&55).is_some_and(|codes| codes.contains(&code))
+    }
+
     fn is_pxe(&self) -> bool {
         self.options.get(&60).is_some_and(|data| data.starts_with(b"PXEClient"))
     }
@@ -177,9 +182,15 @@ impl ReplyPacket {
         }
         options.insert(DhcpOption::DomainName(network.domain.clone()));
         // Most firmware has no use for it, and replies shall stay small.
-        let asked = packet.options.get(&55).is_some_and(|codes| codes.contains(&101));
-        if let Some(zone) = network.timezone.as_ref().filter(|_| asked) {
+        if let Some(zone) = network.timezone.as_ref().filter(|_| packet.asks_for(101)) {
             options.insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(101), zone.as_bytes().to_vec())));
+        }
+    }
+
+    /// What the client mounts as its root.
+    pub(super) fn root(&mut self, root: &str, packet: &Packet) {
+        if packet.asks_for(17) {
+            self.message.opts_mut().insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(17), root.as_bytes().to_vec())));
         }
     }
 

@@ -7,7 +7,7 @@
 //! say which pinned files are served.
 //!
 //! # Syntax
-//! Reads `profile`, `menu`, `assets`, `host`, and `assets.lock`.
+//! Reads `profile` with its `root`, `menu`, `assets`, `host`, and `assets.lock`.
 //!
 //! # Example
 //! ```kdl
@@ -165,7 +165,7 @@ fn entry(site: &Site, name: &str, used: Option<Span>) -> Option<EntryView> {
         Start::Linux { kernel, initrds, cmdline } => Action::Linux {
             kernel: text(kernel),
             initrds: initrds.iter().map(text).collect(),
-            cmdline: cmdline.iter().map(text).collect::<Vec<_>>().join(" "),
+            cmdline: cmdline.iter().map(text).chain(profile.root.iter().map(|root| root.cmdline().to_owned())).collect::<Vec<_>>().join(" "),
         },
     };
     let origins = used.into_iter().chain(profile.origins.iter().copied()).collect();

@@ -23,11 +23,11 @@ pub(super) fn make(site: &Site, engine: &Engine) -> Lines {
     out.list(4, "\"client-classes\"", classes(&view), ",");
     // A host keeps its name and script where another network's pool serves it.
     let all = site.hosts.iter().filter(|host| view.networks.len() > 1 || host.address.is_none());
-    out.list(4, "\"reservations\"", all.flat_map(|host| reservations(host, None)).collect(), ",");
+    out.list(4, "\"reservations\"", all.flat_map(|host| reservations(host, None, &view)).collect(), ",");
     out.add(&[], "    \"subnet4\": [");
     let last = view.networks.len().saturating_sub(1);
     for (number, network) in view.networks.iter().enumerate() {
-        subnet(network, if number == last { "" } else { "," }, &mut out);
+        subnet(network, &view, if number == last { "" } else { "," }, &mut out);
     }
     out.add(&[], "    ]");
     out.add(&[], "  }");
@@ -243,19 +243,25 @@ struct Reservation<'a> {
     hostname: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     client_classes: Vec<String>,
+    /// Option 17, for clients that ask for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    option_data: Vec<OptionData<'a>>,
 }
 
-/// One for each MAC; with the address where `home` is the host's network.
-fn reservations(host: &Host, home: Option<&Network>) -> Items {
+/// One for each MAC; with the address and the root where `home` is the host's network.
+fn reservations(host: &Host, home: Option<&Network>, view: &View<'_>) -> Items {
     let address = host.address.as_ref().filter(|_| home.is_some()).map(|at| at.value.to_string());
     let lease = home.map(|_| secs(host.lease_secs)).filter(|secs| home.is_some_and(|home| pool_lease(home) != *secs));
+    let root = view.roots.get(&host.name).filter(|_| home.is_some());
+    let from: Origins = std::iter::once(host.span).chain(root.map(|(_, span)| *span)).collect();
     let rows = host.macs.iter().map(|mac| Reservation {
         hw_address: mac.value.to_string(),
         ip_address: address.clone(),
         hostname: host.name.as_str(),
         client_classes: lease.iter().map(|secs| format!("lease-{secs}")).collect(),
+        option_data: root.map(|(path, _)| OptionData { name: Some("root-path"), code: None, data: path, csv_format: None, always_send: None }).into_iter().collect(),
     });
-    rows.map(|row| (vec![host.span], json(&row))).collect()
+    rows.map(|row| (from.clone(), json(&row))).collect()
 }
 
 #[derive(Serialize)]
@@ -266,7 +272,7 @@ struct PoolRow {
     require_client_classes: Vec<String>,
 }
 
-fn subnet(view: &NetworkView<'_>, end: &str, out: &mut Json) {
+fn subnet(view: &NetworkView<'_>, site: &View<'_>, end: &str, out: &mut Json) {
     let network = view.network;
     let from = [network.span];
     // Leases on disk bear it, so it must not change when another network joins.
@@ -283,7 +289,7 @@ fn subnet(view: &NetworkView<'_>, end: &str, out: &mut Json) {
     }
     out.list(8, "\"option-data\"", subnet_options(network), ",");
     out.list(8, "\"pools\"", pools(view), ",");
-    let reserved = view.hosts.iter().flat_map(|host| reservations(host, Some(network))).collect();
+    let reserved = view.hosts.iter().flat_map(|host| reservations(host, Some(network), site)).collect();
     out.list(8, "\"reservations\"", reserved, "");
     out.add(&from, format_args!("      }}{end}"));
 }

@@ -1,10 +1,11 @@
 //! A site as DHCP engines see it: pools without what nobody may get, loaders, and who gets which script.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::super::boot::offered;
-use crate::model::{DEFAULT_MENU, Host, LOADERS, Network, Origins, Pool, Site};
+use crate::model::{DEFAULT_MENU, Host, HostName, HostRoot, LOADERS, Network, Origins, Pool, Site};
+use crate::source::Span;
 
 /// The DHCP half of a site.
 pub(super) struct View<'s> {
@@ -14,6 +15,8 @@ pub(super) struct View<'s> {
     pub(super) has_pxelinux: bool,
     /// Hosts that have a MAC but no address of their own.
     pub(super) roaming: Vec<&'s Host>,
+    /// Option 17 of hosts that mount a root, with the lines behind it.
+    pub(super) roots: BTreeMap<&'s HostName, (String, Span)>,
 }
 
 /// The first program of a kind of firmware.
@@ -68,7 +71,8 @@ impl<'s> View<'s> {
             Some(LoaderView { firmware: loader.firmware, arch: loader.arch, file, origins: vec![site.lock.line(file).unwrap_or(site.span)] })
         }).collect();
         let has_pxelinux = loaders.iter().any(LoaderView::is_for_ipxe_too);
-        View { networks, loaders, has_pxelinux, roaming }
+        let root = |root: HostRoot<'s>| Some((&root.host.name, (site.root_path(&root)?, root.root.span)));
+        View { networks, loaders, has_pxelinux, roaming, roots: site.roots().filter_map(root).collect() }
     }
 }
 

@@ -132,12 +132,19 @@ pub(super) fn rebase(node: &mut Node<'_>, number: usize) {
 
 /// A module's `file … from=` means a path in the module's own folder.
 pub(super) fn below_folder(nodes: &mut [Node<'_>], module: &str) {
-    let profiles = nodes.iter_mut().filter(|node| node.name.text == "profile").flat_map(|node| &mut node.children);
-    for file in profiles.filter(|node| node.name.text == "file") {
-        for entry in file.entries.iter_mut().filter(|entry| entry.name.as_ref().is_some_and(|name| name.text == "from")) {
-            if let Some(text) = entry.text_mut() {
-                *text = Cow::Owned(format!("modules/{module}/{text}"));
-            }
+    for node in nodes {
+        match &*node.name.text {
+            "profile" | "overlay" => node.children.iter_mut().filter(|node| node.name.text == "file").for_each(|file| put_below(file, module)),
+            "nfs" => below_folder(&mut node.children, module),
+            _ => {}
+        }
+    }
+}
+
+fn put_below(file: &mut Node<'_>, module: &str) {
+    for entry in file.entries.iter_mut().filter(|entry| entry.name.as_ref().is_some_and(|name| name.text == "from")) {
+        if let Some(text) = entry.text_mut() {
+            *text = Cow::Owned(format!("modules/{module}/{text}"));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{located, names};
+use crate::diag::Diags;
 use crate::eval::{Choice, Merged};
 use crate::model::{At, Menu, Profile, Start, TextFile};
 use crate::schema::duration_secs;
@@ -13,7 +14,7 @@ use crate::syntax::{Entry, Node};
 /// How long a menu waits where nothing says so.
 const MENU_SECS: u64 = 5;
 
-pub(super) fn profile(merged: &Merged<'_>, texts: &mut Texts<'_>) -> Profile {
+pub(super) fn profile(merged: &Merged<'_>, texts: &mut Texts<'_>, diags: &mut Diags) -> Profile {
     let span = merged.name.as_ref().map_or(Span::new(FileId::new(0), 0, 0), |word| word.span);
     let name = merged.title().to_owned();
     let value = |key: &str| merged.value(key).and_then(|choice| located(&choice.entry));
@@ -32,6 +33,7 @@ pub(super) fn profile(merged: &Merged<'_>, texts: &mut Texts<'_>) -> Profile {
         starts,
         lease_secs: merged.value("lease").and_then(|choice| choice.entry.text()).and_then(duration_secs),
         tags: names(merged.value("tags").map(|choice| &choice.entry)).map(str::to_owned).collect(),
+        root: super::nfs::root(merged, diags),
         texts: merged.list("file").filter_map(|node| text_file(node, texts)).collect(),
         name,
         span,
@@ -53,7 +55,7 @@ impl Texts<'_> {
     }
 }
 
-fn text_file(node: &Node<'_>, texts: &mut Texts<'_>) -> Option<TextFile> {
+pub(super) fn text_file(node: &Node<'_>, texts: &mut Texts<'_>) -> Option<TextFile> {
     let from = located(node.prop("from")?)?;
     Some(TextFile { name: located(node.arg(0)?)?, text: texts.find(&from.value), from, span: node.span })
 }

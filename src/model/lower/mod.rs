@@ -7,12 +7,13 @@ mod claims;
 mod dns;
 mod engines;
 mod network;
+mod nfs;
 
 use std::net::Ipv4Addr;
 
 pub use network::{Context, more_hosts};
 
-use super::{At, Domain, Lock, Site, Subnet};
+use super::{At, Domain, Ids, Lock, Site, Subnet};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
 use crate::schema::duration_secs;
@@ -37,10 +38,12 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         lock,
         networks: Vec::new(),
         hosts: Vec::new(),
-        profiles: config.profiles.iter().map(|profile| boot::profile(profile, &mut texts)).collect(),
+        profiles: config.profiles.iter().map(|profile| boot::profile(profile, &mut texts, diags)).collect(),
         menu: config.menu.as_ref().map(boot::menu),
         forwards: Vec::new(),
         records: Vec::new(),
+        nfs: config.nfs.as_ref().map(|merged| nfs::nfs(merged, &config.overlays, &mut texts, diags)),
+        ids: Ids::read(sources, diags),
         timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
         profile: node.and_then(|node| node.prop("profile")).and_then(located),
         lease_secs: node.and_then(|node| node.prop("lease")).and_then(Entry::text).and_then(duration_secs),

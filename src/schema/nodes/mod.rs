@@ -5,6 +5,7 @@ mod dns;
 mod engines;
 mod module;
 mod network;
+mod nfs;
 mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
@@ -25,6 +26,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "The site and its files", nodes: site::NODES },
     Family { title: "Networks and hosts", nodes: network::NODES },
     Family { title: "What machines start", nodes: boot::NODES },
+    Family { title: "Roots over NFS", nodes: nfs::NODES },
     Family { title: "Names", nodes: dns::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },

@@ -50,7 +50,7 @@ pub(super) const NODES: &[NodeSpec] = &[
     },
     NodeSpec {
         name: "repeat",
-        within: &["", "config", "network", "group", "profile", "menu", "dns"],
+        within: &["", "config", "network", "group", "profile", "menu", "dns", "nfs", "overlay"],
         args: &[
             need("name", Type::Declares(Kind::Counter), "n", "the name of the counter, used as {name}"),
             need("from", Type::Any, "1", "the first number; or an option that is a list or has submodules, and no third argument"),

@@ -2,7 +2,7 @@
 //!
 //! Tags: `host` is whoever the site declares, `net-NAME` and `pool-NAME-N` where an address comes from,
 //! `pxe` a client that tells its firmware, `boot-FIRMWARE` one with a loader of ours, `boots` any that is
-//! given a file, `name-NAME` a host whose name is told to it as an option.
+//! given a file, `name-NAME` a host whose name is told to it as an option, `root-NAME` one that mounts a root.
 
 use super::super::view::{LoaderView, NetworkView, PoolView, View, script_by_mac, script_of_menu, secs};
 use super::Conf;
@@ -116,7 +116,13 @@ fn reservation(host: &Host, view: &View<'_>, out: &mut Conf) {
     if view.networks.len() > 1 {
         out.add(&[host.span], format_args!("dhcp-host={macs},set:host,{name}"));
     }
-    out.add(&[host.span], format_args!("dhcp-host={macs},set:host,{},{name},{lease}", at.value));
+    let root = view.roots.get(&host.name);
+    let tag = root.map_or(String::new(), |_| format!("set:root-{},", host.name));
+    out.add(&[host.span], format_args!("dhcp-host={macs},set:host,{tag}{},{name},{lease}", at.value));
+    // For clients that ask for it: what they mount.
+    if let Some((path, span)) = root {
+        out.add(&[host.span, *span], format_args!("dhcp-option=tag:root-{},option:root-path,{path}", host.name));
+    }
 }
 
 /// A host that takes an address from the pool. Its name is told to it as an option, so that DNS does not

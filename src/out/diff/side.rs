@@ -1,0 +1,224 @@
+//! One of the two trees, read as far as it is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::view::Menu;
+use super::{Files, REACH_NAMES_MAX, Reach};
+use crate::out::table::{
+    self, ASSETS, AssetRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
+};
+use crate::out::table::{NetworkRow, ROOTS, ReservationRow, RootRow, TableError};
+
+/// A tree, by the names of its things.
+pub(super) struct Side<'f> {
+    pub(super) files: &'f Files,
+    /// By name.
+    pub(super) hosts: Vec<Host>,
+    pub(super) networks: BTreeMap<String, NetworkRow>,
+    pub(super) menus: BTreeMap<String, Menu>,
+    pub(super) assets: BTreeMap<String, AssetRow>,
+    /// By firmware.
+    pub(super) loaders: BTreeMap<String, LoaderRow>,
+    pub(super) forwards: Vec<Ipv4Addr>,
+    /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
+    pub(super) odd: BTreeSet<&'static str>,
+    index: Index,
+}
+
+/// A host with its rows in both tables.
+#[derive(Default)]
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) boot: Vec<HostRow>,
+    pub(super) leases: Vec<ReservationRow>,
+    pub(super) roots: Vec<RootRow>,
+}
+
+impl Host {
+    pub(super) fn macs(&self) -> BTreeSet<&str> {
+        self.boot.iter().map(|row| row.mac.as_str()).chain(self.leases.iter().filter_map(|row| row.mac.as_deref())).collect()
+    }
+
+    pub(super) fn addresses(&self) -> BTreeSet<Ipv4Addr> {
+        self.leases.iter().map(|row| row.address).collect()
+    }
+
+    pub(super) fn menus(&self) -> BTreeSet<&str> {
+        self.boot.iter().map(|row| row.menu.as_str()).collect()
+    }
+
+    pub(super) fn networks(&self) -> BTreeSet<&str> {
+        let named = self.boot.iter().filter_map(|row| row.network.as_deref());
+        named.chain(self.leases.iter().map(|row| row.network.as_str())).collect()
+    }
+
+    pub(super) fn leases(&self) -> BTreeSet<Option<u32>> {
+        self.leases.iter().map(|row| row.lease_secs).collect()
+    }
+}
+
+impl<'f> Side<'f> {
+    pub(super) fn read(files: &'f Files) -> Result<Side<'f>, TableError> {
+        let mut odd = BTreeSet::new();
+        let boot: Vec<HostRow> = rows(files, HOSTS, &mut odd)?;
+        let leases: Vec<ReservationRow> = rows(files, LEASES, &mut odd)?;
+        let forwards: Vec<ForwardRow> = rows(files, FORWARDS, &mut odd)?;
+        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?);
+        let networks = named(NETWORKS, rows(files, NETWORKS, &mut odd)?, |row: &NetworkRow| &row.network, &mut odd);
+        Ok(Side {
+            files,
+            index: Index::of(&hosts, &networks),
+            hosts,
+            networks,
+            menus: menus(files),
+            assets: named(ASSETS, rows(files, ASSETS, &mut odd)?, |row: &AssetRow| &row.path, &mut odd),
+            loaders: named(LOADERS, rows(files, LOADERS, &mut odd)?, |row: &LoaderRow| &row.firmware, &mut odd),
+            forwards: forwards.into_iter().map(|row| row.address).collect(),
+            odd,
+        })
+    }
+
+    /// Calls networks by their new names, so that whoever stays in one has not moved.
+    pub(super) fn rename_networks(&mut self, names: &BTreeMap<String, String>) {
+        let rename = |name: &mut String| {
+            if let Some(new) = names.get(name) {
+                name.clone_from(new);
+            }
+        };
+        for host in self.hosts.iter_mut().filter(|_| !names.is_empty()) {
+            host.boot.iter_mut().filter_map(|row| row.network.as_mut()).for_each(rename);
+            host.leases.iter_mut().for_each(|row| rename(&mut row.network));
+        }
+    }
+
+    /// The machines that get one of these menus.
+    pub(super) fn reach_of_menus(&self, menus: &BTreeSet<&str>, touched: &mut Touched) -> Reach {
+        let hosts = menus.iter().filter_map(|menu| self.index.hosts_of_menu.get(*menu)).flatten().copied().collect();
+        let pools: BTreeSet<&String> = menus.iter().filter_map(|menu| self.index.pools_of_menu.get(*menu)).flatten().collect();
+        self.reach(hosts, pools.into_iter().cloned().collect(), menus.contains(DEFAULT_MENU), touched)
+    }
+
+    /// Every machine that boots by us: nobody knows which firmware each has.
+    pub(super) fn reach_of_all(&self, touched: &mut Touched) -> Reach {
+        let menus = self.index.hosts_of_menu.keys().chain(self.index.pools_of_menu.keys());
+        self.reach_of_menus(&menus.map(String::as_str).chain([DEFAULT_MENU]).collect(), touched)
+    }
+
+    /// The machines of a network.
+    pub(super) fn reach_of_network(&self, row: &NetworkRow, touched: &mut Touched) -> Reach {
+        let pools = (!row.pools.is_empty()).then(|| row.network.clone()).into_iter().collect();
+        self.reach(self.index.hosts_of_network.get(&row.network).into_iter().flatten().copied().collect(), pools, false, touched)
+    }
+
+    pub(super) fn reach(&self, places: BTreeSet<usize>, pools: Vec<String>, unknown: bool, touched: &mut Touched) -> Reach {
+        let names =
+            places.iter().filter_map(|at| self.hosts.get(*at)).take(REACH_NAMES_MAX).map(|host| host.name.clone()).collect();
+        let reach = Reach { hosts: places.len(), names, pools, unknown, menus: Vec::new() };
+        touched.hosts.extend(places);
+        reach
+    }
+}
+
+/// The menu of machines that nobody declared, where no pool names another.
+const DEFAULT_MENU: &str = "default";
+
+/// Places of hosts and networks by what they get: thousands of changes shall not each walk through all of them.
+#[derive(Default)]
+struct Index {
+    hosts_of_menu: BTreeMap<String, Vec<usize>>,
+    hosts_of_network: BTreeMap<String, Vec<usize>>,
+    /// The names of networks.
+    pools_of_menu: BTreeMap<String, Vec<String>>,
+}
+
+impl Index {
+    fn of(hosts: &[Host], networks: &BTreeMap<String, NetworkRow>) -> Index {
+        let mut index = Index::default();
+        for (at, host) in hosts.iter().enumerate() {
+            host.menus().into_iter().for_each(|menu| put(&mut index.hosts_of_menu, menu, at));
+            host.networks().into_iter().for_each(|network| put(&mut index.hosts_of_network, network, at));
+        }
+        for row in networks.values() {
+            row.pools.iter().for_each(|pool| put(&mut index.pools_of_menu, &pool.menu, row.network.clone()));
+        }
+        index
+    }
+}
+
+fn put<T>(index: &mut BTreeMap<String, Vec<T>>, name: &str, what: T) {
+    match index.get_mut(name) {
+        Some(all) => all.push(what),
+        None => drop(index.insert(name.to_owned(), vec![what])),
+    }
+}
+
+/// Which declared hosts get something else than before.
+#[derive(Default)]
+pub(super) struct Touched {
+    /// Places among the new hosts.
+    pub(super) hosts: BTreeSet<usize>,
+    /// How many are no more.
+    pub(super) gone: usize,
+}
+
+/// A table that is absent has no rows; that its file is, is told as such.
+fn rows<T: DeserializeOwned + Serialize>(
+    files: &Files,
+    path: &'static str,
+    odd: &mut BTreeSet<&'static str>,
+) -> Result<Vec<T>, TableError> {
+    let Some(bytes) = files.get(path) else { return Ok(Vec::new()) };
+    let rows: Vec<T> = table::rows(files, path)?;
+    let written: Vec<u8> = rows.iter().flat_map(|row| (table::json(row) + "\n").into_bytes()).collect();
+    if written != *bytes {
+        odd.insert(path);
+    }
+    Ok(rows)
+}
+
+fn named<T>(
+    path: &'static str,
+    rows: Vec<T>,
+    name: impl Fn(&T) -> &String,
+    odd: &mut BTreeSet<&'static str>,
+) -> BTreeMap<String, T> {
+    let count = rows.len();
+    let by_name: BTreeMap<String, T> = rows.into_iter().map(|row| (name(&row).clone(), row)).collect();
+    if by_name.len() < count {
+        odd.insert(path);
+    }
+    by_name
+}
+
+fn hosts(boot: Vec<HostRow>, leases: Vec<ReservationRow>, roots: Vec<RootRow>) -> Vec<Host> {
+    let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
+    for row in boot {
+        hosts.entry(row.host.clone()).or_default().boot.push(row);
+    }
+    for row in leases {
+        hosts.entry(row.host.clone()).or_default().leases.push(row);
+    }
+    for row in roots {
+        hosts.entry(row.host.clone()).or_default().roots.push(row);
+    }
+    let whole = |(name, mut host): (String, Host)| {
+        host.boot.sort_by(|a, b| (&a.mac, &a.menu, &a.network).cmp(&(&b.mac, &b.menu, &b.network)));
+        host.leases
+            .sort_by(|a, b| (&a.mac, a.address, &a.network, a.lease_secs).cmp(&(&b.mac, b.address, &b.network, b.lease_secs)));
+        Host { name, ..host }
+    };
+    hosts.into_iter().map(whole).collect()
+}
+
+fn menus(files: &Files) -> BTreeMap<String, Menu> {
+    let mut menus: BTreeMap<String, Menu> = BTreeMap::new();
+    for (path, bytes) in files.range(MENUS.to_owned()..).take_while(|(path, _)| path.starts_with(MENUS)) {
+        let Some((name, loader)) = path.strip_prefix(MENUS).and_then(|file| file.rsplit_once('.')) else { continue };
+        menus.entry(name.to_owned()).or_default().add(loader, bytes);
+    }
+    menus
+}

@@ -1,0 +1,99 @@
+//! The boot server's side of roots over NFS: unions that are mounted, files that overlays have, and what
+//! machines changed.
+//!
+//! ```text
+//!  nfs/roots.jsonl ─► plan(what is mounted) ─► steps ─► execute: folders, mounts, files
+//!  upper + lower   ─► changes: added, changed, deleted
+//! ```
+//! [`plan`] looks and decides, [`execute`] does and decides nothing; [`changes`] tells an upper folder from
+//! its lower one.
+//!
+//! **Invariant:** whatever a machine put into its root, nothing outside of it is read or written: paths are
+//! opened beneath the root, as the machine would see them. The compiler's rooms are never named.
+
+mod beneath;
+pub mod changes;
+mod execute;
+mod mounts;
+mod plan;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::out::table::{OverlayRow, RootRow, TableError, Tables};
+use crate::store;
+
+pub use execute::{execute, unmount_below};
+pub use plan::{Mark, Plan, Step, Written, plan, reset};
+
+/// What keeps a root from being kept.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path} is missing: put the files of base `{base}` there (a Debian system: debootstrap --variant=minbase bookworm {path})")]
+    NoBase { base: String, path: String },
+    #[error("{host}: {target} is in use and cannot be unmounted: turn the machine off, take the export away (`exportfs -u {address}:{target}`, or stop nfs-ganesha), and try again")]
+    Busy { host: String, target: String, address: String },
+    #[error("{host}: its changes in {upper} were made over another base than {lower}: let the overlay stand on that base again, or discard them with `pxelator storage reset {host}`")]
+    OtherBase { host: String, upper: String, lower: String },
+    #[error("{host}: this kernel knows no {union}; say union=overlayfs, or install a kernel that does")]
+    NoUnion { host: String, union: String },
+    #[error("mounting needs root: run `sudo pxelator storage …`")]
+    Root,
+    #[error("no host `{host}` with a root{hint}")]
+    Host { host: String, hint: String },
+    #[error("{host} mounts base `{base}` itself, so nothing of it is kept apart; only overlays have changes of their own")]
+    NoOverlay { host: String, base: String },
+    #[error("{host} has no changes yet: {upper} is missing; `pxelator storage apply` makes it")]
+    NoUpper { host: String, upper: String },
+    #[error("{path} lies {depth} folders deep; at most {max} are looked at", max = changes::DEPTH_MAX)]
+    Deep { path: String, depth: usize },
+    #[error("cannot {step} {path}")]
+    Io { step: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+fn failed(step: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+    let path = path.into();
+    move |source| Error::Io { step, path, source }
+}
+
+/// The same for system calls that give a bare number.
+fn refused(step: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rustix::io::Errno) -> Error {
+    let path = path.into();
+    move |errno| Error::Io { step, path, source: errno.into() }
+}
+
+/// The root of a host.
+pub fn root_of<'t>(tables: &'t Tables, host: &str) -> Result<&'t RootRow> {
+    let found = tables.roots.iter().find(|row| row.host.eq_ignore_ascii_case(host));
+    found.ok_or_else(|| {
+        let known = tables.roots.iter().map(|row| row.host.as_str());
+        let hint = match crate::diag::nearest(host, known) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None if tables.hosts.values().any(|row| row.host.eq_ignore_ascii_case(host)) => ": its profile has no `root`".into(),
+            None => " in this generation".into(),
+        };
+        Error::Host { host: host.to_owned(), hint }
+    })
+}
+
+/// The same, where it has changes of its own.
+pub fn overlay_of<'t>(tables: &'t Tables, host: &str) -> Result<(&'t RootRow, &'t OverlayRow)> {
+    let row = root_of(tables, host)?;
+    let overlay = row.overlay.as_ref().ok_or_else(|| Error::NoOverlay { host: row.host.clone(), base: row.base.clone() })?;
+    Ok((row, overlay))
+}
+
+/// Where a host's changes lie, and what the server remembers of the files that it put there.
+fn upper_folder(overlay: &OverlayRow) -> String {
+    format!("{}/upper", overlay.upper)
+}
+
+fn written_file(overlay: &OverlayRow) -> String {
+    format!("{}/files.json", overlay.upper)
+}
