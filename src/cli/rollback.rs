@@ -2,7 +2,7 @@
 
 use super::target::{CareArgs, TargetArgs, execute, refusal, show_change, target, who};
 use super::{Failure, Outcome};
-use crate::deploy::{Desire, Target};
+use crate::deploy::{Back, Desire, Target};
 use crate::out::plan::short;
 use crate::terminal::{print, say};
 
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         return Err(format!("`{}` is no generation: write `pxelator rollback previous {}`", args.to, args.to).into());
     }
     let mut link = args.place.open(&args.target)?;
-    let to = Some(args.to.clone()).filter(|to| to != "previous");
+    let to = if args.to == "previous" { Back::Previous } else { Back::To(args.to.clone()) };
     let desire = Desire {
         rollback: Some(to),
         without_assets: args.care.without_assets,

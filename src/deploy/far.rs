@@ -22,6 +22,7 @@ use crate::out::Manifest;
 use crate::out::plan::{Place, Plan, Wish, plan};
 use crate::out::table::{Tables, json};
 use crate::store;
+use crate::terminal::chain;
 
 /// Both ends must speak the same; it grows when a request or a reply changes.
 pub(super) const PROTOCOL: u32 = 1;
@@ -71,11 +72,21 @@ impl Tree {
     }
 }
 
+/// Content that the store has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Back {
+    /// What was current before.
+    Previous,
+    /// A number, or the beginning of an id.
+    To(String),
+}
+
 /// What a plan is wanted for.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Desire {
-    /// Content that the store has: a number, the beginning of an id, or what was before.
-    pub rollback: Option<Option<String>>,
+    /// What shall come back; else a tree is brought along.
+    pub rollback: Option<Back>,
     pub without_assets: bool,
     /// Where the assets lie on the boot server, if not where the site or its server says.
     pub assets: Option<PathBuf>,
@@ -200,7 +211,7 @@ impl Far {
     fn plan(&self, desire: &Desire, tree: Option<Tree>) -> Result<Planned> {
         let store = Store::look(&self.store)?;
         let situation = survey::situation(&store, &self.state)?;
-        let from = desire.rollback.as_ref().map(|to| survey::rollback_to(&store, to.as_deref())).transpose()?;
+        let from = desire.rollback.as_ref().map(|to| survey::rollback_to(&store, to)).transpose()?;
         let new = from.map(|from| Tree::of(store.open(from)?)).transpose()?;
         let tree = new.as_ref().or(tree.as_ref()).ok_or_else(|| Error::Stale("no generation came with it".into()))?;
         let files = tree.bytes();
@@ -263,17 +274,6 @@ pub(super) fn relocate(tables: &mut Tables, store: &Store, state: &Path, assets:
         tables.assets.values_mut().for_each(|row| row.root = folder.to_string_lossy().into_owned());
     }
     Ok(())
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// The far end: requests from `input`, replies to `output`, until `input` ends. A reader that went away

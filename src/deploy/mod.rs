@@ -27,7 +27,7 @@ mod survey;
 
 use std::path::PathBuf;
 
-pub use far::{Desire, Executed, Order, Planned, Row, Tree, Who, answer_lines};
+pub use far::{Back, Desire, Executed, Order, Planned, Row, Tree, Who, answer_lines};
 pub use link::{Link, Target};
 pub use ssh::Ssh;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::far::Back;
 use super::folder::{Files, Store};
 use super::history::{Event, What};
 use super::{Error, Result};
@@ -67,12 +68,12 @@ pub(super) fn hosts(tables: &Tables) -> usize {
 
 /// The number that a rollback brings back: the one that was asked for by number or by the beginning of its
 /// id, else the one that was current before the content that is current now.
-pub(super) fn rollback_to(store: &Store, wanted: Option<&str>) -> Result<u64> {
+pub(super) fn rollback_to(store: &Store, back: &Back) -> Result<u64> {
     let (numbers, events) = (store.numbers()?, store.history()?);
     let path = || store.root.clone();
     let nothing = |why: &str| Error::NoWayBack { path: path(), why: why.to_owned() };
     let current = store.current()?.ok_or_else(|| nothing("nothing was deployed yet"))?;
-    if let Some(wanted) = wanted {
+    if let Back::To(wanted) = back {
         let by_id = || numbers.iter().rev().copied().find(|number| is_id(store, *number, wanted));
         let by_number = wanted.parse().ok().filter(|number| numbers.contains(number));
         let kept: Vec<String> = numbers.iter().map(u64::to_string).collect();

@@ -30,7 +30,7 @@ impl Away {
         fs::write(boot.path("known"), format!("10.80.0.2 {key}")).unwrap();
         fs::write(boot.path("empty"), "").unwrap();
         let config = format!(
-            "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n",
+            "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n",
             boot.path("host"),
             boot.path("own.pub")
         );
