@@ -145,6 +145,9 @@ fn declared_files_follow_the_site_and_machines_keep_what_is_theirs() {
     );
     server.run(&["storage", "apply", "one"]).ended(0);
     assert_eq!(server.changes("one"), [] as [&str; 0], "the site's word counts again");
+    server.on("one", "chown 7:7 etc/motd");
+    assert_eq!(server.changes("one"), ["changed  /etc/motd (content, mode 0644 → 0600, owner 0:0 → 7:7)"]);
+    server.run(&["storage", "apply", "one"]).ended(0);
     // Taken out of the site: the base's file comes back, and a file that the base has not goes. What a
     // machine made of it stays.
     server.on("two", "echo mine > etc/motd");
@@ -193,7 +196,13 @@ fn a_reset_begins_again_and_a_mistake_discards_nothing() {
     assert_eq!(server.changes("one"), ["added    /new"]);
     user.kill().unwrap();
     user.wait().unwrap();
+    // A reset that was killed half way left its folder aside: the next apply clears it.
+    fs::create_dir_all(server.path("nfs/upper/kiosk/two.gone-77/upper")).unwrap();
     server.run(&["storage", "reset", "one"]).ended(0);
+    assert!(
+        server.run(&["storage", "apply"]).ended(0).out().contains("discard ")
+            && !server.path("nfs/upper/kiosk/two.gone-77").exists()
+    );
     assert_eq!(server.changes("one"), [] as [&str; 0]);
     server.on("one", "[ ! -e new ]; grep -q declared etc/motd");
 }

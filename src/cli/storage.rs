@@ -66,6 +66,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     };
     let generation = store::open(&common.out)?;
     let tables = Tables::read(&generation.files)?;
+    let _one_at_a_time = if common.dry_run { None } else { storage::lock(&tables)? };
     let plan = match &args.command {
         Command::Apply(args) => apply(args, &generation, &tables)?,
         Command::Reset(args) => reset_all(args, &generation, &tables)?,

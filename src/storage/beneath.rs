@@ -53,7 +53,12 @@ impl Root {
     /// Puts a file there, whole or not at all, and the folders that it needs.
     pub(super) fn write(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         let (parent, name) = self.parent(path)?;
-        let fresh = format!(".{name}.pxelator-{}", std::process::id());
+        // One name for all tries: what a killed one left is replaced.
+        let fresh = format!(".{name}.pxelator-new");
+        match unlinkat(&parent, &fresh, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(errno) => return Err(refused("remove", format!("{}/{fresh}", self.full(path)))(errno)),
+        }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&parent, &fresh, flags, Mode::from_raw_mode(0o600)).map_err(refused("write", self.full(path)))?;
         let mut file = File::from(file);

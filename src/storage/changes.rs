@@ -201,8 +201,8 @@ impl Walk<'_> {
             let Some(mut file) = open_file(upper, name)? else { return Ok(false) };
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-            let mode = rustix::fs::fstat(&file)?.st_mode & 0o7777;
-            return Ok(Mark::of(&bytes, mode) == *mark);
+            let stat = rustix::fs::fstat(&file)?;
+            return Ok(Mark::of(&bytes, stat.st_mode & 0o7777) == *mark && (stat.st_uid, stat.st_gid) == (0, 0));
         }
         Ok(path.ends_with('/') && self.written.keys().any(|written| written.starts_with(path)))
     }

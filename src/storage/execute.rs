@@ -9,7 +9,7 @@ use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::beneath::Root;
 use super::mounts::mounted;
-use super::plan::options;
+use super::plan::{GONE, options};
 use super::{Error, Plan, Result, Step, failed, refused};
 use crate::model::Union;
 use crate::out::table::json;
@@ -77,8 +77,11 @@ fn name(host: &str, target: &str) -> String {
 
 /// The folder is aside at once; a machine that begins again never sees half of it.
 fn discard(folder: &str) -> Result<()> {
-    let aside = format!("{folder}.gone-{}", std::process::id());
-    fs::rename(folder, &aside).map_err(failed("rename", folder))?;
+    let mut aside = folder.to_owned();
+    if !folder.rsplit('/').next().is_some_and(|name| name.contains(GONE)) {
+        aside = format!("{folder}{GONE}{}", std::process::id());
+        fs::rename(folder, &aside).map_err(failed("rename", folder))?;
+    }
     fs::remove_dir_all(&aside).map_err(failed("remove", &aside))
 }
 

@@ -17,8 +17,11 @@ mod execute;
 mod mounts;
 mod plan;
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, flock};
 
 use crate::out::table::{OverlayRow, RootRow, TableError, Tables};
 use crate::store;
@@ -66,6 +69,15 @@ fn failed(step: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error
 fn refused(step: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(rustix::io::Errno) -> Error {
     let path = path.into();
     move |errno| Error::Io { step, path, source: errno.into() }
+}
+
+/// One program at a time changes the roots; the lock ends with it, however it ends. Nothing is locked where
+/// no folder is yet.
+pub fn lock(tables: &Tables) -> Result<Option<File>> {
+    let Some(folder) = tables.roots.first().map(plan::nfs_folder).filter(|folder| beneath::is_folder(folder)) else { return Ok(None) };
+    let file = File::open(folder).map_err(failed("open", folder))?;
+    flock(&file, FlockOperation::LockExclusive).map_err(refused("lock", folder))?;
+    Ok(Some(file))
 }
 
 /// The root of a host.

@@ -102,6 +102,9 @@ pub fn reset(generation: &Generation, tables: &Tables, row: &RootRow, overlay: &
     Ok(plan)
 }
 
+/// What the name of a folder that is being discarded holds.
+pub(super) const GONE: &str = ".gone-";
+
 /// What the plan is made from.
 struct Look<'a> {
     generation: &'a Generation,
@@ -121,7 +124,18 @@ impl Look<'_> {
             ours && !wanted.contains(target)
         };
         let strays = self.mounted.iter().filter(|(target, mounted)| is_stray(target, mounted));
-        strays.map(|(target, _)| Step::Unmount { target: target.clone(), address: "CLIENT".into() }).collect()
+        let unions = strays.map(|(target, _)| Step::Unmount { target: target.clone(), address: "CLIENT".into() });
+        unions.chain(self.half_discarded().into_iter().map(|folder| Step::Discard { folder })).collect()
+    }
+
+    /// What resets that were killed left beside the upper folders.
+    fn half_discarded(&self) -> Vec<String> {
+        let overlays = self.tables.roots.iter().filter_map(|row| row.overlay.as_ref());
+        let folders: BTreeSet<&str> = overlays.filter_map(|overlay| overlay.upper.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        let entries = folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+        // No host has a dot in its name.
+        let gone = entries.filter(|entry| entry.file_name().to_string_lossy().contains(GONE));
+        gone.map(|entry| entry.path().to_string_lossy().into_owned()).collect()
     }
 
     fn add(&self, row: &RootRow, plan: &mut Plan) {
@@ -204,7 +218,7 @@ pub(super) fn remembered(overlay: &OverlayRow) -> Result<Written> {
 }
 
 /// The folder in which bases, uppers and unions lie.
-fn nfs_folder(row: &RootRow) -> &str {
+pub(super) fn nfs_folder(row: &RootRow) -> &str {
     let base = row.lower.strip_suffix(&row.base).unwrap_or(&row.lower);
     base.strip_suffix("/base/").unwrap_or(base)
 }
