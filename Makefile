@@ -23,6 +23,7 @@ test: deps cargo
 bench: deps cargo
 	$(CARGO) build --release --locked
 	tests/tools/bench
+	tests/tools/bench-boot
 
 # Both fuzz targets, from the files of tests/corpus. What they find is left in fuzz/artifacts: make it small with `cargo fuzz tmin`,
 # put it into tests/corpus, and mend it.

@@ -23,3 +23,14 @@ pub fn print(text: &str) {
         std::process::exit(2);
     }
 }
+
+/// An error with its causes, in one line: no error repeats its cause, so it is told here, at the edge.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

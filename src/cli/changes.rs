@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::site::Told;
 use super::{Failure, Outcome};
 use crate::out::table::Tables;
 use crate::storage::changes::{Change, Kind, changes};
@@ -25,12 +26,6 @@ pub(super) struct Args {
     /// How they are told
     #[arg(long, value_enum, default_value_t = Told::Text)]
     format: Told,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Told {
-    Text,
-    Json,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {

@@ -1,5 +1,6 @@
 //! `generations`: what a store holds.
 
+use super::site::Told;
 use super::target::{TargetArgs, target};
 use super::{Failure, Outcome};
 use crate::deploy::{Row, Target};
@@ -16,21 +17,15 @@ pub(super) struct Args {
     #[command(flatten)]
     place: TargetArgs,
     /// For people, or for programs
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    format: Format,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    #[arg(long, value_enum, default_value_t = Told::Text, value_name = "FORMAT")]
+    format: Told,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let rows = args.place.open(&args.target)?.list()?;
     match args.format {
-        Format::Json => print(&(serde_json::to_string_pretty(&rows)? + "\n")),
-        Format::Text => print(&table(&rows)),
+        Told::Json => print(&(serde_json::to_string_pretty(&rows)? + "\n")),
+        Told::Text => print(&table(&rows)),
     }
     Ok(Outcome::Good)
 }

@@ -35,7 +35,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use crate::terminal::say;
+use crate::terminal::{chain, say};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// A boot server described in one file: compiled, reviewed as a diff, proved by booting it.
@@ -138,13 +138,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Different) => ExitCode::from(2),
         Ok(Outcome::OverLimit) => ExitCode::from(3),
         Err(error) => {
-            let mut message = format!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                message.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
-            say(&message);
+            say(&format!("error: {}", chain(&*error)));
             ExitCode::from(trouble)
         }
     }

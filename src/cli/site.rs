@@ -27,6 +27,13 @@ pub(super) struct ReportArgs {
     pub(super) deny: Option<Deny>,
 }
 
+/// For people or for programs.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Told {
+    Text,
+    Json,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Deny {
     Warnings,

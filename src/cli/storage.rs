@@ -8,7 +8,7 @@ use super::{Failure, Outcome};
 use crate::out::table::{RootRow, Tables};
 use crate::storage::{self, Plan, execute, overlay_of, plan, reset, root_of};
 use crate::store::{self, Generation};
-use crate::terminal::{print, say};
+use crate::terminal::{chain, print, say};
 
 /// Keep the roots that machines mount over NFS, on this boot server
 ///
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
             execute(plan, &generation, &mut |text| print(&format!("{text}\n")))
         }
     };
-    failures.iter().for_each(|error| say(&format!("error: {}", told(error))));
+    failures.iter().for_each(|error| say(&format!("error: {}", chain(error))));
     Ok(if failures.is_empty() { Outcome::Good } else { Outcome::Errors })
 }
 
@@ -105,15 +105,4 @@ fn reset_all(args: &ResetArgs, generation: &Generation, tables: &Tables) -> Resu
         whole.problems.extend(plan.problems);
     }
     Ok(whole)
-}
-
-/// An error with its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::report::Format;
-use super::site::{ReportArgs, SiteArgs, load, show};
+use super::site::{ReportArgs, SiteArgs, Told, load, show};
 use super::{Failure, Outcome};
 use crate::out::Artifact;
 use crate::source::Span;
@@ -28,12 +28,6 @@ pub(super) struct Args {
     /// How a value is told
     #[arg(long, value_enum, default_value_t = Told::Text)]
     format: Told,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Told {
-    Text,
-    Json,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {

@@ -14,6 +14,7 @@ use crate::out::plan::{Plan, Situation, Step, short};
 use crate::out::serial::next;
 use crate::out::table::Tables;
 use crate::store::serials;
+use crate::terminal::chain;
 
 /// A plan and where it shall hold.
 pub(super) struct Execution<'a> {
@@ -70,7 +71,7 @@ impl Execution<'_> {
                 (Ok(()), Step::CheckHealth { .. }) => is_confirmed = true,
                 (Ok(()), _) => {}
                 // It is deployed: an old one that stays does no harm.
-                (Err(error), Step::Prune { .. }) => news(super::far::chain(&error)),
+                (Err(error), Step::Prune { .. }) => news(chain(&error)),
                 (Err(error), _) => return Err(error),
             }
         }

@@ -22,6 +22,7 @@ use crate::out::Manifest;
 use crate::out::plan::{Place, Plan, Wish, plan};
 use crate::out::table::{Tables, json};
 use crate::store;
+use crate::terminal::chain;
 
 /// Both ends must speak the same; it grows when a request or a reply changes.
 pub(super) const PROTOCOL: u32 = 1;
@@ -273,17 +274,6 @@ pub(super) fn relocate(tables: &mut Tables, store: &Store, state: &Path, assets:
         tables.assets.values_mut().for_each(|row| row.root = folder.to_string_lossy().into_owned());
     }
     Ok(())
-}
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 /// The far end: requests from `input`, replies to `output`, until `input` ends. A reader that went away

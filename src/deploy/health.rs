@@ -13,6 +13,7 @@ use super::survey;
 use crate::out::table::Tables;
 use crate::store::serials;
 use crate::store::serving::Serving;
+use crate::terminal::chain;
 
 /// How often the server's own word is read.
 const LOOK: Duration = Duration::from_millis(50);
@@ -34,7 +35,7 @@ impl Health<'_> {
         let deadline = Instant::now() + self.patience;
         let folder = self.store.out(number).canonicalize().map_err(|error| error.to_string())?;
         loop {
-            let serving = survey::server(self.store, self.state).map_err(|error| super::far::chain(&error))??;
+            let serving = survey::server(self.store, self.state).map_err(|error| chain(&error))??;
             match &serving.refused {
                 Some(refused) if refused.folder == folder => return Err(format!("the server refuses it: {}", refused.why)),
                 None if serving.folder == folder => return Ok(serving),
@@ -52,7 +53,7 @@ impl Health<'_> {
     pub(super) fn check(&self, number: u64, tables: &Tables) -> Result<(), String> {
         let serving = self.taken_over(number)?;
         let deadline = Instant::now() + self.patience;
-        let serials = serials::read(self.state).map_err(|error| super::far::chain(&error))?;
+        let serials = serials::read(self.state).map_err(|error| chain(&error))?;
         let at = |port| SocketAddrV4::new(serving.address, port);
         for zone in tables.zones.keys() {
             let expected = serials.get(zone).map_or(0, |serial| serial.serial);

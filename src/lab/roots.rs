@@ -17,6 +17,7 @@ use super::{Error, Result, assets, call, failed, is_here, machine};
 use crate::out::table::{RootRow, Tables};
 use crate::storage;
 use crate::store;
+use crate::terminal::chain;
 
 /// How long nfs-ganesha may take to serve; 20 to 100 ms were seen (4.3, 2026-11).
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -49,13 +50,7 @@ pub(super) fn begin(site: &LabSite, cache: &Path, run: &Run, tell: &mut dyn FnMu
 }
 
 fn unfit(error: storage::Error) -> Error {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    Error::Unfit(text)
+    Error::Unfit(chain(&error))
 }
 
 /// The lab's base in place of the site's, unless the folder has one from an earlier run: what a machine

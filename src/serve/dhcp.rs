@@ -9,6 +9,7 @@ use super::udp::{Arrival, Interfaces, Socket};
 use super::{Error, Running, Shared, note, now};
 use crate::answer::dhcp::{Destination, Request, answer};
 use crate::event::Event;
+use crate::terminal::chain;
 
 /// The largest request that we read, in bytes: an Ethernet frame.
 const REQUEST_BYTES_MAX: usize = 1500;
@@ -60,7 +61,7 @@ impl Dhcp {
             }
             // A lease that was acknowledged is on the disk first.
             if let Err(error) = self.commit().await {
-                error!("{}; no reply was sent: clients will ask again", super::chain(&*error));
+                error!("{}; no reply was sent: clients will ask again", chain(&*error));
                 continue;
             }
             events.iter().for_each(note);

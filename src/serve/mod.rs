@@ -246,14 +246,3 @@ fn now() -> u64 {
 fn note(event: &Event) {
     info!("{}", crate::out::table::json(event));
 }
-
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}

@@ -14,12 +14,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{Error, Options, SERVICES, Shared, chain, files, now};
+use super::{Error, Options, SERVICES, Shared, files, now};
 use crate::answer::dns::Zones;
 use crate::out::plan::short;
 use crate::out::table::Tables;
 use crate::store::serving::{Refused, Serving, started};
 use crate::store::{self, serials};
+use crate::terminal::chain;
 
 /// How often it is looked whether the folder leads elsewhere.
 const LOOK: Duration = Duration::from_millis(200);

@@ -1,15 +1,13 @@
 //! Profiles and the menu.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
+use super::texts::{Texts, text_file};
 use super::{located, names};
 use crate::diag::Diags;
 use crate::eval::{Choice, Merged};
-use crate::model::{At, Menu, Profile, Start, TextFile};
+use crate::model::{At, Menu, Profile, Start};
 use crate::schema::duration_secs;
-use crate::source::{FileId, Sources, Span, import_path};
-use crate::syntax::{Entry, Node};
+use crate::source::{FileId, Span};
+use crate::syntax::Entry;
 
 /// How long a menu waits where nothing says so.
 const MENU_SECS: u64 = 5;
@@ -39,25 +37,6 @@ pub(super) fn profile(merged: &Merged<'_>, texts: &mut Texts<'_>, diags: &mut Di
         span,
         origins,
     }
-}
-
-/// The texts of the site, each kept once however many profiles have it.
-pub(super) struct Texts<'a> {
-    pub(super) sources: &'a Sources,
-    pub(super) kept: BTreeMap<FileId, Rc<str>>,
-}
-
-impl Texts<'_> {
-    fn find(&mut self, path: &str) -> Option<(FileId, Rc<str>)> {
-        let file = import_path(path).and_then(|path| self.sources.find(&path))?;
-        let text = self.kept.entry(file).or_insert_with(|| self.sources.text(file).into());
-        Some((file, text.clone()))
-    }
-}
-
-pub(super) fn text_file(node: &Node<'_>, texts: &mut Texts<'_>) -> Option<TextFile> {
-    let from = located(node.prop("from")?)?;
-    Some(TextFile { name: located(node.arg(0)?)?, text: texts.find(&from.value), from, span: node.span })
 }
 
 pub(super) fn menu(merged: &Merged<'_>) -> Menu {

@@ -8,6 +8,7 @@ mod dns;
 mod engines;
 mod network;
 mod nfs;
+mod texts;
 
 use std::net::Ipv4Addr;
 
@@ -29,7 +30,7 @@ const DOMAIN_BYTES_MAX: usize = 200;
 pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Option<Site> {
     let lock = Lock::read(sources, diags);
     let node = config.site.as_ref();
-    let mut texts = boot::Texts { sources, kept: std::collections::BTreeMap::new() };
+    let mut texts = texts::Texts { sources, kept: std::collections::BTreeMap::new() };
     let mut site = Site {
         name: node.and_then(Node::title).unwrap_or("site").to_owned(),
         domain: domain(node, diags)?,

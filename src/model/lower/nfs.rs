@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::boot::Texts;
 use super::located;
+use super::texts::{Texts, text_file};
 use crate::diag::{Diag, Diags};
 use crate::eval::{FOLDER, Merged};
 use crate::model::{Base, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union};
@@ -48,7 +48,7 @@ fn file(node: &Node<'_>, texts: &mut Texts<'_>, diags: &mut Diags) -> Option<Ove
         }
         mode
     });
-    Some(OverlayFile { text: super::boot::text_file(node, texts)?, mode: mode? })
+    Some(OverlayFile { text: text_file(node, texts)?, mode: mode? })
 }
 
 fn octal(text: &str) -> Option<u32> {

@@ -107,32 +107,45 @@ pub(super) fn lines(old: &[u8], new: &[u8]) -> Fact {
     let (Ok(was), Ok(is)) = (std::str::from_utf8(old), std::str::from_utf8(new)) else {
         return Fact::new("bytes", Some(old.len().to_string()), Some(new.len().to_string()));
     };
-    let mut counts: BTreeMap<&str, isize> = BTreeMap::new();
-    was.split_inclusive('\n').for_each(|line| *counts.entry(line).or_default() -= 1);
-    is.split_inclusive('\n').for_each(|line| *counts.entry(line).or_default() += 1);
-    let sum = |sign: isize| counts.values().map(|count| (count * sign).max(0)).sum::<isize>();
-    match (sum(-1), sum(1)) {
+    let (gone, come) = differing(was.split_inclusive('\n'), is.split_inclusive('\n'));
+    match (gone.len(), come.len()) {
         (0, 0) if !old.is_empty() => Fact::new("order", None, None),
         (gone, come) => Fact::new("lines", Some(gone.to_string()), Some(come.to_string())),
+    }
+}
+
+/// The lines that went and those that came, sorted, each as often as it did.
+pub(super) fn differing<'t>(
+    old: impl Iterator<Item = &'t str>,
+    new: impl Iterator<Item = &'t str>,
+) -> (Vec<&'t str>, Vec<&'t str>) {
+    let (mut was, mut is): (Vec<&str>, Vec<&str>) = (old.collect(), new.collect());
+    was.sort_unstable();
+    is.sort_unstable();
+    let (mut was, mut is) = (was.into_iter().peekable(), is.into_iter().peekable());
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    loop {
+        match (was.peek(), is.peek()) {
+            (None, None) => return (gone, come),
+            (Some(a), Some(b)) if a == b => drop((was.next(), is.next())),
+            (Some(a), Some(b)) if a < b => gone.extend(was.next()),
+            (Some(_), None) => gone.extend(was.next()),
+            (Some(_) | None, Some(_)) => come.extend(is.next()),
+        }
     }
 }
 
 /// Do the lines that both have stand in another order?
 pub(super) fn reordered(old: &Files, new: &Files, path: &str) -> bool {
     let (Some(old), Some(new)) = (old.get(path), new.get(path)) else { return false };
-    if old == new {
+    let split = |bytes| <[u8]>::split_inclusive(bytes, |byte| *byte == b'\n');
+    // Most tables are sorted, and then common lines cannot be in another order.
+    if old == new || split(old.as_slice()).is_sorted() && split(new.as_slice()).is_sorted() {
         return false;
     }
-    let split = |bytes| <[u8]>::split_inclusive(bytes, |byte| *byte == b'\n');
     let mut counts: BTreeMap<&[u8], [usize; 2]> = BTreeMap::new();
-    split(old.as_slice()).for_each(|line| {
-        let [was, _] = counts.entry(line).or_default();
-        *was += 1;
-    });
-    split(new.as_slice()).for_each(|line| {
-        let [_, is] = counts.entry(line).or_default();
-        *is += 1;
-    });
+    split(old.as_slice()).for_each(|line| counts.entry(line).or_default()[0] += 1);
+    split(new.as_slice()).for_each(|line| counts.entry(line).or_default()[1] += 1);
     let common = |line: &&[u8]| counts.get(line).is_some_and(|[was, is]| was == is);
     !split(old.as_slice()).filter(common).eq(split(new.as_slice()).filter(common))
 }

@@ -62,8 +62,8 @@ fn alone(host: &Host, action: Action, when: BTreeSet<When>, cards: &Cards<'_>) -
     let mut own: Vec<Fact> = host.addresses().iter().map(|address| fact("address", address.to_string())).collect();
     own.extend(macs.iter().map(|mac| fact("MAC", (*mac).to_owned())));
     own.extend(match action {
-        Action::Removed => cards.passed_on(&macs, None),
-        Action::Added | Action::Changed => cards.taken_over(&macs, None),
+        Action::Removed => cards.passed_on(&macs.iter().collect::<Vec<_>>(), None),
+        Action::Added | Action::Changed => cards.taken_over(&macs.iter().collect::<Vec<_>>(), None),
     });
     let mut common: Vec<Fact> = host.menus().iter().map(|menu| fact("menu", (*menu).to_owned())).collect();
     common.extend(host.networks().iter().map(|network| fact("network", (*network).to_owned())));
@@ -89,10 +89,9 @@ fn changed(old: &Host, new: &Host, cards: &Cards<'_>, [was, is]: [&Side<'_>; 2])
     if !other_cards.is_empty() {
         when.insert(When::Now);
         own.extend(other_cards);
-        let taken = cards.taken_over(&new_macs.difference(&old_macs).copied().collect(), Some(&old.name));
+        let taken = cards.taken_over(&without(&new_macs, &old_macs), Some(&old.name));
         // Who took a card and gave one away stands in a row of exchanges: each line tells its own half.
-        let passed =
-            taken.is_empty().then(|| cards.passed_on(&old_macs.difference(&new_macs).copied().collect(), Some(&new.name)));
+        let passed = taken.is_empty().then(|| cards.passed_on(&without(&old_macs, &new_macs), Some(&new.name)));
         own.extend(taken.into_iter().chain(passed.into_iter().flatten()));
     }
     let menus = set("menu", &old.menus(), &new.menus(), |menu| (*menu).to_owned());
@@ -132,14 +131,18 @@ fn lease(host: &Host, side: &Side<'_>) -> Option<String> {
 }
 
 /// What a set lost and gained; one for one is a change.
-pub(super) fn set<T: Ord>(fact: &'static str, old: &BTreeSet<T>, new: &BTreeSet<T>, show: impl Fn(&T) -> String) -> Vec<Fact> {
-    let gone: Vec<String> = old.difference(new).map(&show).collect();
-    let come: Vec<String> = new.difference(old).map(&show).collect();
+pub(super) fn set<T: Ord>(fact: &'static str, old: &[T], new: &[T], show: impl Fn(&T) -> String) -> Vec<Fact> {
+    let (gone, come) = (without(old, new), without(new, old));
     if let ([from], [to]) = (gone.as_slice(), come.as_slice()) {
-        return vec![Fact::new(fact, Some(from.clone()), Some(to.clone()))];
+        return vec![Fact::new(fact, Some(show(from)), Some(show(to)))];
     }
-    let gone = gone.into_iter().map(|from| Fact::new(fact, Some(from), None));
-    gone.chain(come.into_iter().map(|to| Fact::new(fact, None, Some(to)))).collect()
+    let gone = gone.into_iter().map(|from| Fact::new(fact, Some(show(from)), None));
+    gone.chain(come.into_iter().map(|to| Fact::new(fact, None, Some(show(to))))).collect()
+}
+
+/// What one sorted list has and another has not.
+fn without<'t, T: Ord>(list: &'t [T], other: &[T]) -> Vec<&'t T> {
+    list.iter().filter(|one| other.binary_search(one).is_err()).collect()
 }
 
 /// Who has a MAC among the hosts that differ.
@@ -151,23 +154,28 @@ struct Cards<'a> {
 impl<'a> Cards<'a> {
     fn of(pairs: &[Pair<'a>]) -> Cards<'a> {
         let owned = |host: &'a Host| host.macs().into_iter().map(|mac| (mac, host.name.as_str())).collect::<Vec<_>>();
-        let old = pairs.iter().filter_map(|pair| pair.old).flat_map(owned).collect();
-        Cards { old, new: pairs.iter().filter_map(|pair| pair.new).flat_map(|(_, host)| owned(host)).collect() }
+        let same = |pair: &&Pair<'a>| pair.old.zip(pair.new).is_some_and(|(old, (_, new))| old.macs() == new.macs());
+        let moving: Vec<&Pair<'a>> = pairs.iter().filter(|pair| !same(pair)).collect();
+        let old = moving.iter().filter_map(|pair| pair.old).flat_map(owned).collect();
+        Cards { old, new: moving.iter().filter_map(|pair| pair.new).flat_map(|(_, host)| owned(host)).collect() }
     }
 
     /// MACs that another host had before.
-    fn taken_over(&self, macs: &BTreeSet<&str>, own: Option<&str>) -> Vec<Fact> {
-        let owners = macs.iter().filter_map(|mac| Some((mac, self.old.get(mac).filter(|owner| Some(**owner) != own)?)));
+    fn taken_over(&self, macs: &[&&str], own: Option<&str>) -> Vec<Fact> {
+        let owners = macs.iter().filter_map(|mac| Some((mac, self.old.get(**mac).filter(|owner| Some(**owner) != own)?)));
         owners
-            .map(|(mac, owner)| Fact { of: Some((*mac).to_owned()), ..Fact::new("formerly of", Some((*owner).to_owned()), None) })
+            .map(|(mac, owner)| Fact {
+                of: Some((**mac).to_string()),
+                ..Fact::new("formerly of", Some((*owner).to_owned()), None)
+            })
             .collect()
     }
 
     /// MACs that another host has now.
-    fn passed_on(&self, macs: &BTreeSet<&str>, own: Option<&str>) -> Vec<Fact> {
-        let owners = macs.iter().filter_map(|mac| Some((mac, self.new.get(mac).filter(|owner| Some(**owner) != own)?)));
+    fn passed_on(&self, macs: &[&&str], own: Option<&str>) -> Vec<Fact> {
+        let owners = macs.iter().filter_map(|mac| Some((mac, self.new.get(**mac).filter(|owner| Some(**owner) != own)?)));
         owners
-            .map(|(mac, owner)| Fact { of: Some((*mac).to_owned()), ..Fact::new("now of", None, Some((*owner).to_owned())) })
+            .map(|(mac, owner)| Fact { of: Some((**mac).to_string()), ..Fact::new("now of", None, Some((*owner).to_owned())) })
             .collect()
     }
 }

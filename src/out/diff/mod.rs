@@ -133,12 +133,12 @@ pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
     if old == new {
         return Ok(Diff::default());
     }
-    Ok(between(Side::read(old)?, Side::read(new)?))
+    Ok(between(Side::read(old, new)?, Side::read(new, old)?))
 }
 
 /// The tables of a tree can be read, or it is said which line cannot.
 pub fn readable(files: &Files) -> Result<(), TableError> {
-    Side::read(files).map(|_| ())
+    Side::read(files, files).map(|_| ())
 }
 
 fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {

@@ -22,7 +22,7 @@ const ALONE: usize = 3;
 
 /// All hosts that differ.
 pub(super) fn pairs<'a>(old: &'a [Host], new: &'a [Host]) -> Vec<Pair<'a>> {
-    let (was, is) = differing(old, new);
+    let Differing { old: was, new: is, certain: mut pairs } = differing(old, new);
     let mut groups = Groups::new(&was, &is);
     let mut parts: BTreeMap<usize, Part<'a>> = BTreeMap::new();
     for (at, host) in was.iter().enumerate() {
@@ -31,26 +31,40 @@ pub(super) fn pairs<'a>(old: &'a [Host], new: &'a [Host]) -> Vec<Pair<'a>> {
     for (at, host) in is.iter().enumerate() {
         parts.entry(groups.root(was.len() + at)).or_default().new.push(*host);
     }
-    parts.into_values().flat_map(|part| part.pairs()).collect()
+    pairs.extend(parts.into_values().flat_map(|part| part.pairs()));
+    pairs
 }
 
-type Places<'a> = Vec<(usize, &'a Host)>;
+/// Hosts that are not the same on both sides.
+#[derive(Default)]
+struct Differing<'a> {
+    old: Vec<&'a Host>,
+    new: Vec<(usize, &'a Host)>,
+    /// The same name and the same MACs: nobody else can be meant.
+    certain: Vec<Pair<'a>>,
+}
 
 /// Both lists are sorted by name.
-fn differing<'a>(old: &'a [Host], new: &'a [Host]) -> (Vec<&'a Host>, Places<'a>) {
-    let (mut was, mut is) = (Vec::new(), Vec::new());
+fn differing<'a>(old: &'a [Host], new: &'a [Host]) -> Differing<'a> {
+    let mut found = Differing::default();
     let (mut left, mut right) = (old.iter().peekable(), new.iter().enumerate().peekable());
     loop {
         match (left.peek(), right.peek()) {
-            (None, None) => return (was, is),
+            (None, None) => return found,
             (Some(host), Some((_, other))) if host.name == other.name => {
                 let same = host.boot == other.boot && host.leases == other.leases && host.roots == other.roots;
-                was.extend(left.next().filter(|_| !same));
-                is.extend(right.next().filter(|_| !same));
+                let (macs, other_macs) = (host.macs(), other.macs());
+                let (host, other) = (left.next().filter(|_| !same), right.next().filter(|_| !same));
+                if macs == other_macs && !macs.is_empty() {
+                    found.certain.extend(host.zip(other).map(|(old, new)| Pair { old: Some(old), new: Some(new) }));
+                } else {
+                    found.old.extend(host);
+                    found.new.extend(other);
+                }
             }
-            (Some(host), Some((_, other))) if host.name < other.name => was.extend(left.next()),
-            (Some(_), None) => was.extend(left.next()),
-            (Some(_) | None, Some(_)) => is.extend(right.next()),
+            (Some(host), Some((_, other))) if host.name < other.name => found.old.extend(left.next()),
+            (Some(_), None) => found.old.extend(left.next()),
+            (Some(_) | None, Some(_)) => found.new.extend(right.next()),
         }
     }
 }
@@ -67,24 +81,23 @@ enum Key<'a> {
     Address(Ipv4Addr),
 }
 
-fn keys(host: &Host) -> Vec<Key<'_>> {
+fn keys(host: &Host) -> impl Iterator<Item = Key<'_>> {
     let macs = host.macs();
-    let addresses = host.addresses().into_iter().filter(|_| macs.is_empty()).map(Key::Address);
+    let addresses = if macs.is_empty() { host.addresses() } else { Vec::new() };
     let names = std::iter::once(Key::Name(&host.name));
-    names.chain(addresses).chain(macs.iter().copied().map(Key::Mac)).collect()
+    names.chain(addresses.into_iter().map(Key::Address)).chain(macs.into_iter().map(Key::Mac))
 }
 
 impl Groups {
     fn new(old: &[&Host], new: &[(usize, &Host)]) -> Groups {
         let mut groups = Groups { parents: (0..old.len() + new.len()).collect() };
-        let mut first: BTreeMap<Key<'_>, usize> = BTreeMap::new();
-        for (at, host) in old.iter().copied().chain(new.iter().map(|(_, host)| *host)).enumerate() {
-            for key in keys(host) {
-                let other = *first.entry(key).or_insert(at);
-                let (a, b) = (groups.root(at), groups.root(other));
-                if let Some(parent) = groups.parents.get_mut(a.max(b)) {
-                    *parent = a.min(b);
-                }
+        let all = old.iter().copied().chain(new.iter().map(|(_, host)| *host)).enumerate();
+        let mut known: Vec<(Key<'_>, usize)> = all.flat_map(|(at, host)| keys(host).map(move |key| (key, at))).collect();
+        known.sort_unstable();
+        for ((key, at), (next, other)) in known.iter().zip(known.iter().skip(1)) {
+            let (a, b) = (groups.root(*at), groups.root(*other));
+            if let Some(parent) = groups.parents.get_mut(a.max(b)).filter(|_| key == next) {
+                *parent = a.min(b);
             }
         }
         groups
@@ -112,6 +125,10 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn pairs(&self) -> Vec<Pair<'a>> {
+        if let ([old], [new]) = (self.old.as_slice(), self.new.as_slice()) {
+            // They hang together, so they share something.
+            return vec![Pair { old: Some(old), new: Some(*new) }];
+        }
         let by_name = self.matched([Part::by_name, Part::by_mac, Part::by_address]);
         if by_name.len() == 1 {
             return by_name;

@@ -19,13 +19,13 @@ pub(super) fn described(row: &RootRow) -> String {
 
 /// What two hosts that are one mount, as they have it in common with others, and what is their own.
 pub(super) fn facts(old: &Host, new: &Host) -> (Vec<Fact>, Vec<Fact>) {
-    let all = |host: &Host| host.roots.iter().map(described).collect::<BTreeSet<String>>();
-    let server = |host: &Host| -> BTreeSet<String> {
+    let all = |host: &Host| sorted(host.roots.iter().map(described));
+    let server = |host: &Host| {
         let paths = host.leases.iter().filter_map(|row| row.root.as_ref());
-        paths.filter_map(|path| path.split_once(':')).map(|(server, _)| server.to_owned()).collect()
+        sorted(paths.filter_map(|path| path.split_once(':')).map(|(server, _)| server.to_owned()))
     };
-    let folders = |host: &Host| host.roots.iter().map(|row| format!("{} of {}", row.export, row.lower)).collect::<BTreeSet<String>>();
-    let uppers = |host: &Host| host.roots.iter().filter_map(|row| row.overlay.as_ref()).map(|overlay| overlay.upper.clone()).collect::<BTreeSet<String>>();
+    let folders = |host: &Host| sorted(host.roots.iter().map(|row| format!("{} of {}", row.export, row.lower)));
+    let uppers = |host: &Host| sorted(host.roots.iter().filter_map(|row| row.overlay.as_ref()).map(|overlay| overlay.upper.clone()));
     let text = |text: &String| text.clone();
     let mut common = set("root", &all(old), &all(new), text);
     let has_both = !old.roots.is_empty() && !new.roots.is_empty();
@@ -34,6 +34,11 @@ pub(super) fn facts(old: &Host, new: &Host) -> (Vec<Fact>, Vec<Fact>) {
     let own = if has_both { set("upper folder", &uppers(old), &uppers(new), text) } else { Vec::new() };
     let own = if common.is_empty() && own.is_empty() { set("root's folder", &folders(old), &folders(new), text) } else { own };
     (common, own)
+}
+
+/// Each once, in order.
+fn sorted(values: impl Iterator<Item = String>) -> Vec<String> {
+    values.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// The systemd units that follow from the rows of hosts which are told.

@@ -1,5 +1,6 @@
 //! One of the two trees, read as far as it is compared.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -26,7 +27,7 @@ pub(super) struct Side<'f> {
     pub(super) forwards: Vec<Ipv4Addr>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
     pub(super) odd: BTreeSet<&'static str>,
-    index: Index,
+    index: OnceCell<Index>,
 }
 
 /// A host with its rows in both tables.
@@ -39,31 +40,40 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn macs(&self) -> BTreeSet<&str> {
-        self.boot.iter().map(|row| row.mac.as_str()).chain(self.leases.iter().filter_map(|row| row.mac.as_deref())).collect()
+    pub(super) fn macs(&self) -> Vec<&str> {
+        few(self.boot.iter().map(|row| row.mac.as_str()).chain(self.leases.iter().filter_map(|row| row.mac.as_deref())))
     }
 
-    pub(super) fn addresses(&self) -> BTreeSet<Ipv4Addr> {
-        self.leases.iter().map(|row| row.address).collect()
+    pub(super) fn addresses(&self) -> Vec<Ipv4Addr> {
+        few(self.leases.iter().map(|row| row.address))
     }
 
-    pub(super) fn menus(&self) -> BTreeSet<&str> {
-        self.boot.iter().map(|row| row.menu.as_str()).collect()
+    pub(super) fn menus(&self) -> Vec<&str> {
+        few(self.boot.iter().map(|row| row.menu.as_str()))
     }
 
-    pub(super) fn networks(&self) -> BTreeSet<&str> {
+    pub(super) fn networks(&self) -> Vec<&str> {
         let named = self.boot.iter().filter_map(|row| row.network.as_deref());
-        named.chain(self.leases.iter().map(|row| row.network.as_str())).collect()
+        few(named.chain(self.leases.iter().map(|row| row.network.as_str())))
     }
 
-    pub(super) fn leases(&self) -> BTreeSet<Option<u32>> {
-        self.leases.iter().map(|row| row.lease_secs).collect()
+    pub(super) fn leases(&self) -> Vec<Option<u32>> {
+        few(self.leases.iter().map(|row| row.lease_secs))
     }
 }
 
+/// A small set: most hosts have one of each, and there are many hosts.
+fn few<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 impl<'f> Side<'f> {
-    pub(super) fn read(files: &'f Files) -> Result<Side<'f>, TableError> {
-        let mut odd = BTreeSet::new();
+    /// How a table is written only matters where the other tree has it otherwise.
+    pub(super) fn read(files: &'f Files, other: &Files) -> Result<Side<'f>, TableError> {
+        let mut odd = Odd { other, found: BTreeSet::new() };
         let boot: Vec<HostRow> = rows(files, HOSTS, &mut odd)?;
         let leases: Vec<ReservationRow> = rows(files, LEASES, &mut odd)?;
         let forwards: Vec<ForwardRow> = rows(files, FORWARDS, &mut odd)?;
@@ -71,14 +81,14 @@ impl<'f> Side<'f> {
         let networks = named(NETWORKS, rows(files, NETWORKS, &mut odd)?, |row: &NetworkRow| &row.network, &mut odd);
         Ok(Side {
             files,
-            index: Index::of(&hosts, &networks),
+            index: OnceCell::new(),
             hosts,
             networks,
             menus: menus(files),
             assets: named(ASSETS, rows(files, ASSETS, &mut odd)?, |row: &AssetRow| &row.path, &mut odd),
             loaders: named(LOADERS, rows(files, LOADERS, &mut odd)?, |row: &LoaderRow| &row.firmware, &mut odd),
             forwards: forwards.into_iter().map(|row| row.address).collect(),
-            odd,
+            odd: odd.found,
         })
     }
 
@@ -97,21 +107,30 @@ impl<'f> Side<'f> {
 
     /// The machines that get one of these menus.
     pub(super) fn reach_of_menus(&self, menus: &BTreeSet<&str>, touched: &mut Touched) -> Reach {
-        let hosts = menus.iter().filter_map(|menu| self.index.hosts_of_menu.get(*menu)).flatten().copied().collect();
-        let pools: BTreeSet<&String> = menus.iter().filter_map(|menu| self.index.pools_of_menu.get(*menu)).flatten().collect();
+        let hosts = menus.iter().filter_map(|menu| self.index().hosts_of_menu.get(*menu)).flatten().copied().collect();
+        let pools: BTreeSet<&String> = menus.iter().filter_map(|menu| self.index().pools_of_menu.get(*menu)).flatten().collect();
         self.reach(hosts, pools.into_iter().cloned().collect(), menus.contains(DEFAULT_MENU), touched)
     }
 
     /// Every machine that boots by us: nobody knows which firmware each has.
     pub(super) fn reach_of_all(&self, touched: &mut Touched) -> Reach {
-        let menus = self.index.hosts_of_menu.keys().chain(self.index.pools_of_menu.keys());
+        let menus = self.index().hosts_of_menu.keys().chain(self.index().pools_of_menu.keys());
         self.reach_of_menus(&menus.map(String::as_str).chain([DEFAULT_MENU]).collect(), touched)
     }
 
     /// The machines of a network.
     pub(super) fn reach_of_network(&self, row: &NetworkRow, touched: &mut Touched) -> Reach {
         let pools = (!row.pools.is_empty()).then(|| row.network.clone()).into_iter().collect();
-        self.reach(self.index.hosts_of_network.get(&row.network).into_iter().flatten().copied().collect(), pools, false, touched)
+        self.reach(
+            self.index().hosts_of_network.get(&row.network).into_iter().flatten().copied().collect(),
+            pools,
+            false,
+            touched,
+        )
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(&self.hosts, &self.networks))
     }
 
     pub(super) fn reach(&self, places: BTreeSet<usize>, pools: Vec<String>, unknown: bool, touched: &mut Touched) -> Reach {
@@ -165,53 +184,51 @@ pub(super) struct Touched {
     pub(super) gone: usize,
 }
 
+/// Tables that are written otherwise than we write them.
+struct Odd<'f> {
+    other: &'f Files,
+    found: BTreeSet<&'static str>,
+}
+
 /// A table that is absent has no rows; that its file is, is told as such.
-fn rows<T: DeserializeOwned + Serialize>(
-    files: &Files,
-    path: &'static str,
-    odd: &mut BTreeSet<&'static str>,
-) -> Result<Vec<T>, TableError> {
+fn rows<T: DeserializeOwned + Serialize>(files: &Files, path: &'static str, odd: &mut Odd<'_>) -> Result<Vec<T>, TableError> {
     let Some(bytes) = files.get(path) else { return Ok(Vec::new()) };
     let rows: Vec<T> = table::rows(files, path)?;
-    let written: Vec<u8> = rows.iter().flat_map(|row| (table::json(row) + "\n").into_bytes()).collect();
-    if written != *bytes {
-        odd.insert(path);
+    if odd.other.get(path) != Some(bytes) {
+        let rest = rows
+            .iter()
+            .try_fold(bytes.as_slice(), |rest, row| rest.strip_prefix(table::json(row).as_bytes())?.strip_prefix(b"\n"));
+        odd.found.extend((rest != Some(&[])).then_some(path));
     }
     Ok(rows)
 }
 
-fn named<T>(
-    path: &'static str,
-    rows: Vec<T>,
-    name: impl Fn(&T) -> &String,
-    odd: &mut BTreeSet<&'static str>,
-) -> BTreeMap<String, T> {
+fn named<T>(path: &'static str, rows: Vec<T>, name: impl Fn(&T) -> &String, odd: &mut Odd<'_>) -> BTreeMap<String, T> {
     let count = rows.len();
     let by_name: BTreeMap<String, T> = rows.into_iter().map(|row| (name(&row).clone(), row)).collect();
-    if by_name.len() < count {
-        odd.insert(path);
-    }
+    odd.found.extend((by_name.len() < count).then_some(path));
     by_name
 }
 
-fn hosts(boot: Vec<HostRow>, leases: Vec<ReservationRow>, roots: Vec<RootRow>) -> Vec<Host> {
-    let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
-    for row in boot {
-        hosts.entry(row.host.clone()).or_default().boot.push(row);
+/// The tables come sorted by host, so that this takes a walk and no search.
+fn hosts(mut boot: Vec<HostRow>, mut leases: Vec<ReservationRow>, mut roots: Vec<RootRow>) -> Vec<Host> {
+    boot.sort_by(|a, b| (&a.host, &a.mac, &a.menu, &a.network).cmp(&(&b.host, &b.mac, &b.menu, &b.network)));
+    leases.sort_by(|a, b| {
+        (&a.host, &a.mac, a.address, &a.network, a.lease_secs).cmp(&(&b.host, &b.mac, b.address, &b.network, b.lease_secs))
+    });
+    roots.sort_by(|a, b| (&a.host, &a.export).cmp(&(&b.host, &b.export)));
+    let (mut boot, mut leases) = (boot.into_iter().peekable(), leases.into_iter().peekable());
+    let (mut roots, mut hosts) = (roots.into_iter().peekable(), Vec::new());
+    loop {
+        let next = [boot.peek().map(|row| &row.host), leases.peek().map(|row| &row.host), roots.peek().map(|row| &row.host)];
+        let Some(name) = next.into_iter().flatten().min().cloned() else { break };
+        let mut host = Host { name, ..Host::default() };
+        host.boot.extend(std::iter::from_fn(|| boot.next_if(|row| row.host == host.name)));
+        host.leases.extend(std::iter::from_fn(|| leases.next_if(|row| row.host == host.name)));
+        host.roots.extend(std::iter::from_fn(|| roots.next_if(|row| row.host == host.name)));
+        hosts.push(host);
     }
-    for row in leases {
-        hosts.entry(row.host.clone()).or_default().leases.push(row);
-    }
-    for row in roots {
-        hosts.entry(row.host.clone()).or_default().roots.push(row);
-    }
-    let whole = |(name, mut host): (String, Host)| {
-        host.boot.sort_by(|a, b| (&a.mac, &a.menu, &a.network).cmp(&(&b.mac, &b.menu, &b.network)));
-        host.leases
-            .sort_by(|a, b| (&a.mac, a.address, &a.network, a.lease_secs).cmp(&(&b.mac, b.address, &b.network, b.lease_secs)));
-        Host { name, ..host }
-    };
-    hosts.into_iter().map(whole).collect()
+    hosts
 }
 
 fn menus(files: &Files) -> BTreeMap<String, Menu> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::files::reordered;
+use super::files::{differing, reordered};
 use super::pairs::Pair;
 use super::side::{Host, Side};
 use super::{Action, Area, Change, Fact, Files, Reach, Subject, When};
@@ -17,13 +17,11 @@ fn zone_of(path: &str) -> Option<&str> {
 /// Zones that differ; those with the same change are one change. The paths of all that are told here go to `told`.
 pub(super) fn changes(old: &Side<'_>, new: &Side<'_>, pairs: &[Pair<'_>], told: &mut BTreeSet<String>) -> Vec<Change> {
     let paths: BTreeSet<&String> = zone_paths(old.files).chain(zone_paths(new.files)).collect();
-    let hosts = Hosts::of(old, new, pairs);
+    let paths: Vec<&String> = paths.into_iter().filter(|path| old.files.get(*path) != new.files.get(*path)).collect();
+    let hosts = Hosts::of(old, new, if paths.is_empty() { &[] } else { pairs });
     let mut groups: BTreeMap<(Action, Vec<Fact>), Vec<Subject>> = BTreeMap::new();
     for (path, zone) in paths.into_iter().filter_map(|path| Some((path, zone_of(path)?))) {
         let (was, is) = (old.files.get(path), new.files.get(path));
-        if was == is {
-            continue;
-        }
         let text = |bytes: Option<&'_ Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let (action, facts, mine) = match (text(was), text(is)) {
             (Some(was), Some(is)) => records(zone, &was, &is, &hosts)
@@ -133,18 +131,16 @@ impl<'l> Record<'l> {
 
 /// The records that came, went and changed. `None` where the same lines stand in another order.
 fn records(zone: &str, old: &str, new: &str, hosts: &Hosts<'_>) -> Option<Vec<Fact>> {
-    let mut counts: BTreeMap<&str, isize> = BTreeMap::new();
-    old.split('\n').for_each(|line| *counts.entry(line).or_default() -= 1);
-    new.split('\n').for_each(|line| *counts.entry(line).or_default() += 1);
-    counts.retain(|_, count| *count != 0);
-    if counts.is_empty() {
+    let (gone, come) = differing(old.split('\n'), new.split('\n'));
+    if gone.is_empty() && come.is_empty() {
         return None;
     }
     // Owner, kind and TTL → the data before and after.
     let mut sets: BTreeMap<String, [Vec<String>; 2]> = BTreeMap::new();
-    for (line, count) in counts {
+    let gone = gone.into_iter().map(|line| (line, true));
+    for (line, went) in gone.chain(come.into_iter().map(|line| (line, false))) {
         let record = Record::read(line);
-        let explained = record.as_ref().is_some_and(|record| count.abs() == 1 && hosts.explain(zone, record, count < 0));
+        let explained = record.as_ref().is_some_and(|record| hosts.explain(zone, record, went));
         if explained {
             continue;
         }
@@ -155,7 +151,7 @@ fn records(zone: &str, old: &str, new: &str, hosts: &Hosts<'_>) -> Option<Vec<Fa
             None => ("line".to_owned(), line.to_owned()),
         };
         let [gone, come] = sets.entry(key).or_default();
-        (if count < 0 { gone } else { come }).extend(std::iter::repeat_n(data, count.unsigned_abs()));
+        (if went { gone } else { come }).push(data);
     }
     let fact =
         |of: &str, from: Option<String>, to: Option<String>| Fact { of: Some(of.to_owned()), ..Fact::new("record", from, to) };

@@ -103,7 +103,7 @@ fn raw(name: &str, kind: u16, data: &[u8], shown: &str, origins: &[Span], known:
 
 /// A name as it stands in packets: its labels, each with its length before it.
 fn wire_name(name: &str) -> Vec<u8> {
-    let labels = name.trim_end_matches('.').split('.').flat_map(|label| character_string(label));
+    let labels = name.trim_end_matches('.').split('.').flat_map(character_string);
     labels.chain([0]).collect()
 }
 
