@@ -195,6 +195,11 @@ impl Server {
         panic!("the log never said `{text}`:\n{seen}");
     }
 
+    /// What it logged and nobody waited for.
+    pub(crate) fn logged(&self) -> Vec<String> {
+        self.log.try_iter().collect()
+    }
+
     /// Kills it as a power cut would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

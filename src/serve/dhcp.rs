@@ -46,13 +46,18 @@ impl Dhcp {
             let mut replies = Vec::new();
             let mut events = Vec::new();
             let mut next = self.socket.receive(&mut buffer).await;
-            for _ in 0..BATCH_MAX {
+            for count in 1..=BATCH_MAX {
                 match next {
                     Ok(arrival) => self.one(&buffer, arrival, &mut interfaces, &mut replies, &mut events),
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                     Err(error) => debug!("DHCP: {error}"),
                 }
-                next = self.socket.try_receive(&mut buffer);
+                // What is read now and not answered in this batch would be lost.
+                if count < BATCH_MAX {
+                    next = self.socket.try_receive(&mut buffer);
+                } else {
+                    break;
+                }
             }
             // A lease that was acknowledged is on the disk first.
             if let Err(error) = self.commit().await {
