@@ -155,7 +155,49 @@ fn declared_files_follow_the_site_and_machines_keep_what_is_theirs() {
     server.run(&["storage", "apply"]).ended(0);
     server.on("one", "grep -q base etc/motd; [ ! -e etc/deep/a ]");
     server.on("two", "grep -q mine etc/motd");
-    assert_eq!(server.changes("one"), ["added    /etc/deep/"]);
+    assert_eq!(server.changes("one"), [] as [&str; 0], "the folder that was made for it is gone too");
+}
+
+#[test]
+fn links_and_owners_of_the_base_come_back_as_they_were() {
+    let Some(server) = BootServer::new("") else { return };
+    let base = server.path("nfs/base/debian-12");
+    symlink("../run/resolv.conf", base.join("etc/resolv.conf")).unwrap();
+    symlink("usr/lib", base.join("lib")).unwrap();
+    fs::create_dir_all(base.join("usr/lib")).unwrap();
+    fs::write(base.join("etc/shadow"), "root:*\n").unwrap();
+    std::os::unix::fs::chown(base.join("etc/shadow"), Some(0), Some(42)).unwrap();
+    let files = ["/etc/resolv.conf", "/etc/shadow", "/lib/foo/x"].map(|path| format!("file \"{path}\" from=\"motd\"")).join("; ");
+    server.build(&files, "debian-12");
+    server.run(&["storage", "apply"]).ended(0);
+    assert_eq!(server.changes("one"), [] as [&str; 0], "also where the base has a link in place of a folder");
+    server.on("one", "rm etc/resolv.conf usr/lib/foo/x; chmod 777 etc; truncate -s 6G etc/shadow");
+    assert_eq!(server.changes("one"), ["changed  /etc/ (mode 0755 → 0777)", "deleted  /etc/resolv.conf", "changed  /etc/shadow (content, owner 0:42 → 0:0)", "deleted  /usr/lib/foo/x"]);
+    server.build("", "debian-12");
+    server.run(&["storage", "apply"]).ended(0);
+    server.on("two", "[ \"$(readlink etc/resolv.conf)\" = ../run/resolv.conf ]; [ \"$(stat -c %u:%g etc/shadow)\" = 0:42 ]; [ ! -e usr/lib/foo ]");
+    assert_eq!(server.changes("two"), [] as [&str; 0]);
+}
+
+#[test]
+fn what_a_machine_makes_acts_on_nobody_else() {
+    let Some(server) = BootServer::new(MOTD) else { return };
+    server.run(&["storage", "apply"]).ended(0);
+    server.on("one", "rm etc/motd; mknod etc/motd c 1 3; cp /bin/busybox suid; chmod 4755 suid");
+    // A device in the place of a declared file is replaced, and never opened: the union is mounted nodev.
+    server.on("one", "! cat etc/motd 2>/dev/null; ! setpriv --reuid 65534 ./suid true 2>/dev/null");
+    server.run(&["storage", "apply"]).ended(0);
+    server.on("one", "grep -q declared etc/motd");
+    let closed = fs::metadata(server.path("nfs/upper/kiosk/one")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(closed, 0o700, "nobody else looks into what machines made");
+    server.on("two", "rm -r etc; mkdir -p etc/motd/x");
+    let told = server.run(&["storage", "apply"]).ended(1).err();
+    assert!(told.contains("two: the machine has something else at /etc/motd") && told.contains("pxelator storage reset two"), "{told}");
+    let mut nobody = Command::new("setpriv");
+    nobody.args(["--reuid", "65534", "--clear-groups", PROGRAM, "changes", "one"]).current_dir(&server.folder.0);
+    tool("chmod", &["755", &server.folder.0.to_string_lossy()]);
+    let told = Run(nobody.output().unwrap()).ended(2).err();
+    assert!(told.contains("this needs root: run `sudo pxelator changes …`"), "{told}");
 }
 
 #[test]
@@ -215,6 +257,7 @@ fn the_first_mistakes_are_named_and_other_hosts_are_served() {
     // Another base beneath what was changed: the kernel would mix them up, so it is refused.
     server.build("", "debian-13");
     let missing = server.run(&["storage", "apply"]).ended(1);
+    assert!(missing.out().is_empty(), "nothing is unmounted for it: {}", missing.out());
     assert!(
         missing.err().contains("nfs/base/debian-13 is missing: put the files of base `debian-13` there"),
         "{}",
@@ -225,6 +268,9 @@ fn the_first_mistakes_are_named_and_other_hosts_are_served() {
         &["-a", &server.path("nfs/base/debian-12").to_string_lossy(), &server.path("nfs/base/debian-13").to_string_lossy()],
     );
     let other = server.run(&["storage", "apply"]).ended(1);
+    assert!(other.out().is_empty(), "the root stays mounted: {}", other.out());
+    server.on("one", "grep -q x new");
+    assert!(server.run(&["changes", "one"]).ended(2).err().contains("were made over another base"), "nor is it compared with that");
     assert!(
         other.err().contains("were made over another base") && other.err().contains("pxelator storage reset one"),
         "{}",
@@ -244,6 +290,9 @@ fn the_first_mistakes_are_named_and_other_hosts_are_served() {
 
 #[test]
 fn an_aufs_upper_is_read_by_its_own_marks() {
+    if !have(&["root"]) {
+        return;
+    }
     let folder = Folder::new();
     let at = |path: &str| folder.0.join(path);
     let write = |path: &str, text: &str| {
@@ -273,10 +322,8 @@ fn an_aufs_upper_is_read_by_its_own_marks() {
         found,
         ["deleted  /d/gone", "deleted  /gone", "changed  /mode (mode 0644 → 4755)", "added    /new", "added    /out"]
     );
-    if have(&["root"]) {
-        let run = folder.run(&["storage", "apply"]).ended(1);
-        assert!(run.err().contains("this kernel knows no aufs; say union=overlayfs"), "{}", run.err());
-    }
+    let run = folder.run(&["storage", "apply"]).ended(1);
+    assert!(run.err().contains("this kernel knows no aufs; say union=overlayfs"), "{}", run.err());
 }
 
 #[test]

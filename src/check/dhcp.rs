@@ -31,7 +31,8 @@ pub(super) fn replies(site: &Site, diags: &mut Diags) {
         if bytes > REPLY_BYTES_MAX {
             let message = format!("the reply for {} is {bytes} bytes; clients need accept only {REPLY_BYTES_MAX}", host.name);
             let diag = Diag::new("dhcp/reply-too-large", host.span, message);
-            diags.push(diag.label(network.subnet_span, "its network").help("use a shorter domain, or fewer DNS servers"));
+            let help = if root == 0 { "use a shorter domain, or fewer DNS servers" } else { "use a shorter domain, fewer DNS servers, or a shorter folder of nfs: the root's path is told too" };
+            diags.push(diag.label(network.subnet_span, "its network").help(help));
         }
     }
 }

@@ -46,6 +46,8 @@ fn summary(host: &str, found: &[Change]) -> String {
     let count = |kind: Kind| found.iter().filter(|change| change.kind == kind).count();
     match found.is_empty() {
         true => format!("{host} is as its base and the site say"),
-        false => format!("{host}: {} added, {} changed, {} deleted", count(Kind::Added), count(Kind::Changed), count(Kind::Deleted)),
+        false => {
+            format!("{host}: {} added, {} changed, {} deleted", count(Kind::Added), count(Kind::Changed), count(Kind::Deleted))
+        }
     }
 }

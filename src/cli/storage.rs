@@ -76,10 +76,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
             plan.steps.iter().flat_map(|(_, steps)| steps).for_each(|step| print(&format!("{step}\n")));
             plan.problems
         }
-        false if !nix::unistd::Uid::effective().is_root() => return Err(storage::Error::Root.into()),
+        false if !nix::unistd::Uid::effective().is_root() => return Err(storage::Error::Root("storage").into()),
         false => {
             if plan.steps.is_empty() && plan.problems.is_empty() {
                 say(&format!("nothing to do: {} roots are as declared", tables.roots.len()));
+            }
+            if let Some(warning) = storage::shared_disk(&tables).filter(|_| !plan.steps.is_empty()) {
+                say(&format!("warning: {warning}"));
             }
             execute(plan, &generation, &mut |text| print(&format!("{text}\n")))
         }

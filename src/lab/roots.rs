@@ -34,13 +34,16 @@ pub(super) struct Roots {
 pub(super) fn begin(site: &LabSite, cache: &Path, run: &Run, tell: &mut dyn FnMut(&str)) -> Result<Option<Roots>> {
     let generation = store::open(&site.out)?;
     let tables = Tables::read(&generation.files).map_err(|error| Error::Unfit(error.to_string()))?;
-    let Some(row) = site.host.as_ref().and_then(|host| tables.roots.iter().find(|row| row.host == *host)) else { return Ok(None) };
+    let Some(row) = site.host.as_ref().and_then(|host| tables.roots.iter().find(|row| row.host == *host)) else {
+        return Ok(None);
+    };
     if !is_here("ganesha.nfsd") {
         return Err(Error::Tools { missing: "ganesha.nfsd".into(), packages: "nfs-ganesha nfs-ganesha-vfs".into() });
     }
     place_base(row, cache, tell)?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|errno| failed("leave the mount namespace of", "pxelator")(errno.into()))?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(|errno| failed("keep mounts below", "/")(errno.into()))?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(|errno| failed("keep mounts below", "/")(errno.into()))?;
     let plan = storage::plan(&generation, &tables, &[row], false).map_err(unfit)?;
     // From here on something may be mounted: whatever fails, it is unmounted.
     let mounted = Mounted(site.nfs.clone());

@@ -36,8 +36,7 @@ pub(super) fn prepare(options: &super::run::Options, cache: &Path, run: &Path, t
     let (mut inputs, entry) = store::read_site(&options.site)?;
     let (nfs, out) = match &options.nfs {
         Some(kept) => {
-            fs::create_dir_all(kept).map_err(failed("make", kept))?;
-            let kept = kept.canonicalize().map_err(failed("open", kept))?;
+            let kept = own_folder(kept)?;
             (kept.clone(), kept.join("out"))
         }
         None => (run.join("nfs"), run.join("out")),
@@ -64,6 +63,26 @@ pub(super) fn prepare(options: &super::run::Options, cache: &Path, run: &Path, t
     let tables = Tables::read(&files).map_err(|error| Error::Unfit(error.to_string()))?;
     Zones::load(&tables, &BTreeMap::new()).map_err(|error| Error::Unfit(error.to_string()))?;
     Ok(LabSite { out, nfs, ..find(&options.who, &tables)? })
+}
+
+/// What the lab keeps in a folder of its own.
+const KEPT: &[&str] = &[".ganesha", "base", "out", "root", "upper"];
+
+/// A folder for bases and changes: an empty one, or one of an earlier run.
+fn own_folder(kept: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(kept).map_err(failed("make", kept))?;
+    let kept = kept.canonicalize().map_err(failed("open", kept))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+@~-".contains(c);
+    if !kept.to_string_lossy().chars().all(plain) {
+        return Err(Error::Unfit(format!("{} cannot be exported: use letters, digits and . _ + @ ~ - in the path of --nfs", kept.display())));
+    }
+    for entry in fs::read_dir(&kept).map_err(failed("list", &kept))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !KEPT.contains(&name.as_str()) {
+            return Err(Error::Unfit(format!("{} holds `{name}`, which is not from the lab: name an empty folder, or one of an earlier run", kept.display())));
+        }
+    }
+    Ok(kept)
 }
 
 fn unknown(path: &str) -> Error {

@@ -28,9 +28,11 @@ impl Ids {
         for line in sources.text(file).split_inclusive('\n') {
             let span = Span::new(file, start, start + line.trim_end().len());
             start += line.len();
-            let parsed = line.trim_end().split_once(' ').and_then(|(id, name)| Some((id.parse::<u16>().ok().filter(|id| *id > 0)?, name)));
+            let parsed =
+                line.trim_end().split_once(' ').and_then(|(id, name)| Some((id.parse::<u16>().ok().filter(|id| *id > 0)?, name)));
             let Some((id, name)) = parsed else {
-                let diag = Diag::new("syntax/unexpected", span, "this is no line `NUMBER EXPORT`, with a number from 1 to 65,535");
+                let diag =
+                    Diag::new("syntax/unexpected", span, "this is no line `NUMBER EXPORT`, with a number from 1 to 65,535");
                 diags.push(diag.help("run `pxelator lock`, which writes the file anew"));
                 continue;
             };
@@ -53,19 +55,20 @@ impl Ids {
     /// Numbers for all of these exports: fixed ones stay, and of two that make one number the later by
     /// name takes the next free one. `None` where there are more exports than numbers.
     pub fn complete(&self, exports: &BTreeSet<String>) -> Option<BTreeMap<String, u16>> {
-        let mut taken: BTreeSet<u16> = self.fixed.iter().filter(|(name, _)| exports.contains(*name)).map(|(_, id)| *id).collect();
-        let mut all = BTreeMap::new();
+        let (mut taken, mut all) = (BTreeSet::new(), BTreeMap::new());
+        // Two branches may have fixed one number for two names: the first by name keeps it.
+        for (export, id) in self.fixed.iter().filter(|(export, _)| exports.contains(*export)) {
+            if taken.insert(*id) {
+                all.insert(export.clone(), *id);
+            }
+        }
         for export in exports {
-            let id = match self.fixed.get(export) {
-                Some(id) => *id,
-                None => {
-                    let first = id_of(export);
-                    let id = (first..=u16::MAX).chain(1..first).find(|id| !taken.contains(id))?;
-                    taken.insert(id);
-                    id
-                }
-            };
-            all.insert(export.clone(), id);
+            if !all.contains_key(export) {
+                let first = id_of(export);
+                let id = (first..=u16::MAX).chain(1..first).find(|id| !taken.contains(id))?;
+                taken.insert(id);
+                all.insert(export.clone(), id);
+            }
         }
         Some(all)
     }
@@ -102,5 +105,9 @@ mod tests {
         let more: BTreeSet<String> = exports.iter().cloned().chain(["root/a".to_owned()]).collect();
         let later = ids.complete(&more).unwrap();
         assert!(all.iter().all(|(name, id)| later.get(name) == Some(id)) && later.len() == all.len() + 1);
+        // Two branches fixed one number, and git joined their lines.
+        let both = Ids { fixed: BTreeMap::from([("a".to_owned(), 7), ("b".to_owned(), 7)]), ..Ids::default() };
+        let mended = both.complete(&["a".to_owned(), "b".to_owned()].into()).unwrap();
+        assert!(mended.get("a") == Some(&7) && mended.get("b") != Some(&7));
     }
 }

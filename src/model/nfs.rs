@@ -68,7 +68,9 @@ impl Union {
 pub fn union_options(union: Union, lower: &str, upper: &str) -> String {
     match union {
         Union::Overlayfs => {
-            format!("lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work,index=on,nfs_export=on,redirect_dir=nofollow,metacopy=off")
+            format!(
+                "lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work,index=on,nfs_export=on,redirect_dir=nofollow,metacopy=off"
+            )
         }
         Union::Aufs => format!("br={upper}/upper=rw:{lower}=ro,xino={upper}/xino"),
     }

@@ -1,27 +1,48 @@
 //! Files within a machine's root, opened as the machine would see them: its links lead to its own files.
 
+use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat, renameat, symlinkat, unlinkat};
+use rustix::io::Errno;
 
 use super::{Result, failed, refused};
 
 /// The largest file that is compared with a declared one, in bytes; declared ones are smaller.
-const COMPARED_BYTES_MAX: u64 = 4 << 20;
+pub(super) const COMPARED_BYTES_MAX: u64 = 4 << 20;
 
 /// A machine's root, seen from the server.
 pub(super) struct Root {
     folder: File,
     path: String,
+    /// The same without links.
+    real: PathBuf,
+}
+
+/// What stands at a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    File {
+        bytes: Vec<u8>,
+        mode: u32,
+        owner: (u32, u32),
+    },
+    Link(CString),
+    /// A folder, a device, a whiteout, or a file that is too large to be ours.
+    Other,
 }
 
 impl Root {
     pub(super) fn open(path: &str) -> Result<Root> {
-        let folder = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(refused("open", path))?;
-        Ok(Root { folder: folder.into(), path: path.to_owned() })
+        let folder = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(refused("open", path))?;
+        let real = Path::new(path).canonicalize().map_err(failed("open", path))?;
+        Ok(Root { folder: folder.into(), path: path.to_owned(), real })
     }
 
     fn full(&self, path: &str) -> String {
@@ -34,29 +55,53 @@ impl Root {
         openat2(&self.folder, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS).map(File::from)
     }
 
-    /// A regular file's bytes and permissions, if root owns it; `None` where there is nothing like it.
-    pub(super) fn read(&self, path: &str) -> Result<Option<(Vec<u8>, u32)>> {
-        let mut file = match self.open_within(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK) {
-            Ok(file) => file,
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => return Ok(None),
+    /// What stands at a path. Nothing is opened for reading but a regular file: a machine may have put a
+    /// device there, and opening one acts on the server.
+    pub(super) fn look(&self, path: &str) -> Result<Found> {
+        let handle = match self.open_within(path, OFlags::PATH | OFlags::NOFOLLOW) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Found::Nothing),
             Err(errno) => return Err(refused("open", self.full(path))(errno)),
         };
-        let meta = file.metadata().map_err(failed("read", self.full(path)))?;
-        if !meta.is_file() || meta.len() > COMPARED_BYTES_MAX || meta.uid() != 0 || meta.gid() != 0 {
-            return Ok(None);
+        let meta = handle.metadata().map_err(failed("read", self.full(path)))?;
+        let kind = meta.file_type();
+        if kind.is_symlink() {
+            let target = readlinkat(&handle, "", Vec::new()).map_err(refused("read", self.full(path)))?;
+            return Ok(Found::Link(target));
+        }
+        if !kind.is_file() || meta.len() > COMPARED_BYTES_MAX {
+            return Ok(Found::Other);
         }
         let mut bytes = Vec::new();
+        let mut file = File::open(format!("/proc/self/fd/{}", handle.as_raw_fd())).map_err(failed("open", self.full(path)))?;
         file.read_to_end(&mut bytes).map_err(failed("read", self.full(path)))?;
-        Ok(Some((bytes, meta.mode() & 0o7777)))
+        Ok(Found::File { bytes, mode: meta.mode() & 0o7777, owner: (meta.uid(), meta.gid()) })
+    }
+
+    /// A path as it is once the links in its folders are followed; folders that are missing stay as they are.
+    pub(super) fn resolved(&self, path: &str) -> String {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let cuts = folders.match_indices('/').map(|(at, _)| at).chain([folders.len()]);
+        let ends: Vec<usize> = cuts.filter(|end| *end > 0).collect();
+        for end in ends.into_iter().rev() {
+            let (known, rest) = folders.split_at_checked(end).unwrap_or((folders, ""));
+            let Ok(handle) = self.open_within(known, OFlags::PATH | OFlags::DIRECTORY) else { continue };
+            let Ok(real) = std::fs::read_link(format!("/proc/self/fd/{}", handle.as_raw_fd())) else { continue };
+            let Ok(below) = real.strip_prefix(&self.real) else { continue };
+            let below = below.to_string_lossy();
+            let slash = if below.is_empty() { "" } else { "/" };
+            return format!("{slash}{below}{rest}/{name}");
+        }
+        path.to_owned()
     }
 
     /// Puts a file there, whole or not at all, and the folders that it needs.
-    pub(super) fn write(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    pub(super) fn write(&self, path: &str, bytes: &[u8], mode: u32, (uid, gid): (u32, u32)) -> Result<()> {
         let (parent, name) = self.parent(path)?;
         // One name for all tries: what a killed one left is replaced.
         let fresh = format!(".{name}.pxelator-new");
         match unlinkat(&parent, &fresh, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(refused("remove", format!("{}/{fresh}", self.full(path)))(errno)),
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -64,7 +109,7 @@ impl Root {
         let mut file = File::from(file);
         let written = file
             .write_all(bytes)
-            .and_then(|()| fchown(&file, Some(0), Some(0)))
+            .and_then(|()| fchown(&file, Some(uid), Some(gid)))
             .and_then(|()| file.set_permissions(Permissions::from_mode(mode)))
             .and_then(|()| file.sync_data())
             .and_then(|()| renameat(&parent, &fresh, &parent, name).map_err(Into::into));
@@ -74,11 +119,32 @@ impl Root {
         written.map_err(failed("write", self.full(path)))
     }
 
-    /// Takes a file away; one that is gone already is fine.
-    pub(super) fn remove(&self, path: &str) -> Result<()> {
+    /// Puts a link there, in place of what stands there.
+    pub(super) fn link(&self, path: &str, target: &CString) -> Result<()> {
+        self.unlink(path)?;
+        let (parent, name) = self.parent(path)?;
+        symlinkat(target.as_c_str(), &parent, name).map_err(refused("write", self.full(path)))
+    }
+
+    /// Takes a file away, and the folders that then are empty and that `base` has not.
+    pub(super) fn remove(&self, path: &str, base: &Root) -> Result<()> {
+        self.unlink(path)?;
+        let mut folder = path;
+        while let Some((parent, _)) = folder.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
+            folder = parent;
+            let (above, name) = self.parent(folder)?;
+            if base.look(folder)? != Found::Nothing || unlinkat(&above, name, AtFlags::REMOVEDIR).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One that is gone already is fine.
+    fn unlink(&self, path: &str) -> Result<()> {
         let (parent, name) = self.parent(path)?;
         match unlinkat(&parent, name, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(refused("remove", self.full(path))(errno)),
         }
     }
@@ -91,7 +157,7 @@ impl Root {
         for part in folders.split('/').filter(|part| !part.is_empty()) {
             at = format!("{}/{part}", at.trim_end_matches('/'));
             folder = match self.open_within(&at, OFlags::PATH | OFlags::DIRECTORY) {
-                Err(rustix::io::Errno::NOENT) => {
+                Err(Errno::NOENT) => {
                     mkdirat(&folder, part, Mode::from_raw_mode(0o755)).map_err(refused("make", self.full(&at)))?;
                     self.open_within(&at, OFlags::PATH | OFlags::DIRECTORY)
                 }
@@ -106,4 +172,9 @@ impl Root {
 /// Does a folder exist?
 pub(super) fn is_folder(path: &str) -> bool {
     Path::new(path).is_dir()
+}
+
+/// Is there nothing in it?
+pub(super) fn is_empty(folder: &str) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }

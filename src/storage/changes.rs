@@ -11,12 +11,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
 use serde::Serialize;
 
+use super::beneath::{COMPARED_BYTES_MAX, Found, Root};
 use super::plan::{Mark, Written, remembered};
 use super::{Error, Result, refused, upper_folder};
 use crate::out::table::{OverlayRow, RootRow};
@@ -61,16 +63,38 @@ impl fmt::Display for Change {
 /// Everything that a host changed, by path. Files that the site puts there are no change while they are as
 /// declared.
 pub fn changes(row: &RootRow, overlay: &OverlayRow) -> Result<Vec<Change>> {
+    // Marks of overlayfs are hidden from others, and the list would be wrong.
+    if !nix::unistd::Uid::effective().is_root() {
+        return Err(Error::Root("changes"));
+    }
     let upper = upper_folder(overlay);
     if !super::beneath::is_folder(&upper) {
         return Err(Error::NoUpper { host: row.host.clone(), upper });
     }
-    let written = remembered(overlay)?;
+    let state = remembered(overlay)?;
+    if !state.lower.is_empty() && state.lower != row.lower {
+        return Err(Error::OtherBase { host: row.host.clone(), upper: overlay.upper.clone(), lower: row.lower.clone() });
+    }
+    // Where the base has a link in place of a folder, as `lib` of a Debian system, the file lies behind it.
+    let base = Root::open(&row.lower)?;
+    let written: Written = state.written.into_iter().map(|(path, mark)| (base.resolved(&path), mark)).collect();
     let mut walk = Walk { is_aufs: overlay.union == "aufs", written: &written, upper_path: &upper, found: Vec::new() };
     let lower = open_root(&row.lower)?;
     walk.folder(&open_root(&upper)?, Some(&lower), "/", 0)?;
+    walk.found.extend(removed(&written, &Root::open(&upper)?, &base)?);
     walk.found.sort();
     Ok(walk.found)
+}
+
+/// Declared files that the base has not, and the machine removed: nothing is left of them to be found.
+fn removed(written: &Written, upper: &Root, base: &Root) -> Result<Vec<Change>> {
+    let mut gone = Vec::new();
+    for path in written.keys() {
+        if upper.look(path)? == Found::Nothing && base.look(path)? == Found::Nothing {
+            gone.push(Change { path: path.clone(), kind: Kind::Deleted, what: Vec::new() });
+        }
+    }
+    Ok(gone)
 }
 
 struct Walk<'a> {
@@ -91,7 +115,9 @@ impl Walk<'_> {
     /// One folder of the upper side, and the same of the base where it has one.
     fn folder(&mut self, upper: &File, lower: Option<&File>, at: &str, depth: usize) -> Result<()> {
         if depth > DEPTH_MAX {
-            return Err(Error::Deep { path: at.to_owned(), depth });
+            let what = vec![format!("deeper than {DEPTH_MAX} folders, not looked at")];
+            self.found.push(Change { path: at.to_owned(), kind: Kind::Changed, what });
+            return Ok(());
         }
         let names = self.names(upper, at)?;
         if self.is_opaque(upper, &names) {
@@ -129,7 +155,9 @@ impl Walk<'_> {
         }
         if new.kind == FileType::Directory {
             let beneath = match (lower, &old) {
-                (Some(lower), Some(old)) if old.kind == FileType::Directory => Some(open_folder(lower, name).map_err(refused("open", path))?),
+                (Some(lower), Some(old)) if old.kind == FileType::Directory => {
+                    Some(open_folder(lower, name).map_err(refused("open", path))?)
+                }
                 _ => None,
             };
             let folder = open_folder(upper, name).map_err(refused("open", self.full(path)))?;
@@ -167,7 +195,15 @@ impl Walk<'_> {
     }
 
     /// What of an entry is not as in the base.
-    fn difference(&self, upper: &File, lower: Option<&File>, name: &OsStr, new: &Entry, old: &Entry, path: &str) -> Result<Vec<String>> {
+    fn difference(
+        &self,
+        upper: &File,
+        lower: Option<&File>,
+        name: &OsStr,
+        new: &Entry,
+        old: &Entry,
+        path: &str,
+    ) -> Result<Vec<String>> {
         if new.kind != old.kind {
             return Ok(vec![format!("{} → {}", kind_name(old.kind), kind_name(new.kind))]);
         }
@@ -175,8 +211,12 @@ impl Walk<'_> {
         let mode = |entry: &Entry| entry.stat.st_mode & 0o7777;
         let owner = |entry: &Entry| format!("{}:{}", entry.stat.st_uid, entry.stat.st_gid);
         let same_content = match (new.kind, lower) {
-            (FileType::RegularFile, Some(lower)) => new.stat.st_size == old.stat.st_size && same_bytes(upper, lower, name).map_err(refused("read", path))?,
-            (FileType::Symlink, Some(lower)) => readlinkat(upper, name, Vec::new()).ok() == readlinkat(lower, name, Vec::new()).ok(),
+            (FileType::RegularFile, Some(lower)) => {
+                new.stat.st_size == old.stat.st_size && same_bytes(upper, lower, name).map_err(refused("read", path))?
+            }
+            (FileType::Symlink, Some(lower)) => {
+                readlinkat(upper, name, Vec::new()).ok() == readlinkat(lower, name, Vec::new()).ok()
+            }
             (FileType::CharacterDevice | FileType::BlockDevice, _) => new.stat.st_rdev == old.stat.st_rdev,
             _ => true,
         };
@@ -188,7 +228,7 @@ impl Walk<'_> {
 
     /// Tells a change, unless the server made it.
     fn add(&mut self, path: &str, kind: Kind, what: Vec<String>, upper: &File, name: &OsStr) -> Result<()> {
-        if self.is_ours(path, upper, name).map_err(refused("read", self.full(path)))? {
+        if self.is_ours(path, kind, upper, name).map_err(refused("read", self.full(path)))? {
             return Ok(());
         }
         self.found.push(Change { path: path.to_owned(), kind, what });
@@ -196,15 +236,22 @@ impl Walk<'_> {
     }
 
     /// A file that is as the server wrote it, or a folder that it made for one.
-    fn is_ours(&self, path: &str, upper: &File, name: &OsStr) -> rustix::io::Result<bool> {
+    fn is_ours(&self, path: &str, kind: Kind, upper: &File, name: &OsStr) -> rustix::io::Result<bool> {
         if let Some(mark) = self.written.get(path) {
             let Some(mut file) = open_file(upper, name)? else { return Ok(false) };
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
             let stat = rustix::fs::fstat(&file)?;
-            return Ok(Mark::of(&bytes, stat.st_mode & 0o7777) == *mark && (stat.st_uid, stat.st_gid) == (0, 0));
+            if u64::try_from(stat.st_size).is_ok_and(|size| size > COMPARED_BYTES_MAX) || (stat.st_uid, stat.st_gid) != (0, 0) {
+                return Ok(false);
+            }
+            let mut bytes = Vec::new();
+            let limit = COMPARED_BYTES_MAX;
+            (&mut file).take(limit).read_to_end(&mut bytes).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+            return Ok(Mark::of(&bytes, stat.st_mode & 0o7777) == *mark);
         }
-        Ok(path.ends_with('/') && self.written.keys().any(|written| written.starts_with(path)))
+        let made_for_one =
+            kind == Kind::Added && path.ends_with('/') && self.written.keys().any(|written| written.starts_with(path));
+        let as_made = |entry: Entry| entry.stat.st_mode & 0o7777 == 0o755 && (entry.stat.st_uid, entry.stat.st_gid) == (0, 0);
+        Ok(made_for_one && entry(upper, name)?.is_some_and(as_made))
     }
 
     fn names(&self, folder: &File, at: &str) -> Result<Vec<OsString>> {
@@ -241,12 +288,18 @@ fn open_folder(folder: &File, name: &OsStr) -> rustix::io::Result<File> {
     beneath(folder, name, FOLDER)
 }
 
-/// A regular file, without waiting for a pipe's other end.
+/// A regular file. It is opened for reading only when it is known to be one: opening a device acts on the server.
 fn open_file(folder: &File, name: &OsStr) -> rustix::io::Result<Option<File>> {
-    match entry(folder, name)? {
-        Some(entry) if entry.kind == FileType::RegularFile => beneath(folder, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC).map(Some),
-        Some(_) | None => Ok(None),
+    let handle = match beneath(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC) {
+        Ok(handle) => handle,
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    if FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) != FileType::RegularFile {
+        return Ok(None);
     }
+    let opened = File::open(format!("/proc/self/fd/{}", handle.as_raw_fd()));
+    opened.map(Some).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 /// What stands there; links are not followed.

@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn mounts_are_read_as_the_kernel_writes_them() {
-        let found = parse("36 35 0:42 / /srv/a\\040b rw,relatime shared:1 - overlay pxelator-pc rw,lowerdir=/l,upperdir=/u/upper,workdir=/u/work\nnonsense\n");
+        let found = parse(
+            "36 35 0:42 / /srv/a\\040b rw,relatime shared:1 - overlay pxelator-pc rw,lowerdir=/l,upperdir=/u/upper,workdir=/u/work\nnonsense\n",
+        );
         let union = found.get("/srv/a b").unwrap();
         assert!(union.joins("overlay", "/l", "/u/upper") && !union.joins("overlay", "/l", "/u/other"));
         assert_eq!((found.len(), union.source.as_str()), (1, "pxelator-pc"));

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::beneath::{Root, is_folder};
+use super::beneath::{Found, Root, is_empty, is_folder};
 use super::mounts::{Mounted, mounted};
-use super::{Error, Result, failed, upper_folder, written_file};
+use super::{Error, Result, failed, state_file, upper_folder};
 use crate::model::{Union, union_options};
 use crate::out::table::{OVERLAY_TEXTS, OverlayRow, RootRow, Tables};
 use crate::store::Generation;
@@ -15,18 +15,53 @@ use crate::store::Generation;
 /// One thing to do, for a host or for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    MakeFolder { path: String },
+    /// `closed` ones are root's alone: what a machine made could act on other users of the server.
+    MakeFolder {
+        path: String,
+        closed: bool,
+    },
     /// The union of a host that has another one now, or none.
-    Unmount { target: String, address: String },
-    Mount { target: String, union: Union, lower: String, upper: String },
+    Unmount {
+        target: String,
+        address: String,
+    },
+    Mount {
+        target: String,
+        union: Union,
+        lower: String,
+        upper: String,
+    },
     /// All that the host changed.
-    Discard { folder: String },
+    Discard {
+        folder: String,
+    },
     /// A file that the site declares; `text` is its path in `out/`.
-    WriteFile { root: String, path: String, text: String, mode: u32 },
+    WriteFile {
+        root: String,
+        path: String,
+        text: String,
+        mode: u32,
+    },
     /// A file that the site declares no longer: what the base has, or nothing.
-    RestoreFile { root: String, path: String, lower: String },
+    RestoreFile {
+        root: String,
+        path: String,
+        lower: String,
+    },
     /// What the server put into the root, so that it can take it back.
-    Remember { file: String, written: Written },
+    Remember {
+        file: String,
+        state: State,
+    },
+}
+
+/// What the server remembers of a host's root.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The base over which its changes were made.
+    pub lower: String,
+    pub written: Written,
 }
 
 /// The files that the server put into a root, by path.
@@ -44,12 +79,17 @@ impl Mark {
     pub fn of(bytes: &[u8], mode: u32) -> Mark {
         Mark { blake3: blake3::hash(bytes).to_hex().to_string(), mode }
     }
+
+    /// Is it still so, and root's?
+    pub(super) fn is(&self, found: &Found) -> bool {
+        matches!(found, Found::File { bytes, mode, owner: (0, 0) } if Mark::of(bytes, *mode) == *self)
+    }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::MakeFolder { path } => write!(f, "make {path}/"),
+            Step::MakeFolder { path, .. } => write!(f, "make {path}/"),
             Step::Unmount { target, .. } => write!(f, "unmount {target}"),
             Step::Mount { target, lower, upper, .. } => write!(f, "mount {target}: {upper} over {lower}"),
             Step::Discard { folder } => write!(f, "discard {folder}/"),
@@ -117,11 +157,20 @@ struct Look<'a> {
 impl Look<'_> {
     /// Unions in our folders that no host has.
     fn strays(&self) -> Vec<Step> {
-        let folders: BTreeSet<&str> = self.tables.roots.iter().filter(|row| row.overlay.is_some()).filter_map(|row| row.export.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        let folders: BTreeSet<&str> = self
+            .tables
+            .roots
+            .iter()
+            .filter(|row| row.overlay.is_some())
+            .filter_map(|row| row.export.rsplit_once('/'))
+            .map(|(folder, _)| folder)
+            .collect();
+        // Where no host is left, no folder is known, and all that we mounted is over.
+        let is_over = folders.is_empty();
         let wanted: BTreeSet<&str> = self.tables.roots.iter().map(|row| row.export.as_str()).collect();
         let is_stray = |target: &str, mounted: &Mounted| {
-            let ours = mounted.source.starts_with("pxelator-") && target.rsplit_once('/').is_some_and(|(folder, _)| folders.contains(folder));
-            ours && !wanted.contains(target)
+            let folder = target.rsplit_once('/').is_some_and(|(folder, _)| is_over || folders.contains(folder));
+            mounted.source.starts_with("pxelator-") && folder && !wanted.contains(target)
         };
         let strays = self.mounted.iter().filter(|(target, mounted)| is_stray(target, mounted));
         let unions = strays.map(|(target, _)| Step::Unmount { target: target.clone(), address: "CLIENT".into() });
@@ -131,7 +180,8 @@ impl Look<'_> {
     /// What resets that were killed left beside the upper folders.
     fn half_discarded(&self) -> Vec<String> {
         let overlays = self.tables.roots.iter().filter_map(|row| row.overlay.as_ref());
-        let folders: BTreeSet<&str> = overlays.filter_map(|overlay| overlay.upper.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        let folders: BTreeSet<&str> =
+            overlays.filter_map(|overlay| overlay.upper.rsplit_once('/')).map(|(folder, _)| folder).collect();
         let entries = folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
         // No host has a dot in its name.
         let gone = entries.filter(|entry| entry.file_name().to_string_lossy().contains(GONE));
@@ -139,31 +189,52 @@ impl Look<'_> {
     }
 
     fn add(&self, row: &RootRow, plan: &mut Plan) {
-        if !is_folder(&row.lower) {
-            plan.problems.push(Error::NoBase { base: row.base.clone(), path: row.lower.clone() });
+        let lack = if !is_folder(&row.lower) { Some("is missing") } else { is_empty(&row.lower).then_some("is empty") };
+        if let Some(what) = lack {
+            plan.problems.push(Error::NoBase { base: row.base.clone(), path: row.lower.clone(), what });
             return;
         }
         let mut steps = Vec::new();
         let recovery = format!("{}/.ganesha", nfs_folder(row));
-        if !is_folder(&recovery) {
-            steps.push(Step::MakeFolder { path: recovery });
+        let planned = plan
+            .steps
+            .iter()
+            .flat_map(|(_, steps)| steps)
+            .any(|step| matches!(step, Step::MakeFolder { path, .. } if *path == recovery));
+        if !planned && !is_folder(&recovery) {
+            steps.push(Step::MakeFolder { path: recovery, closed: true });
         }
-        if let Some(overlay) = &row.overlay {
-            let is_mounted = self.union(row, overlay, &mut steps);
-            match self.files(row, overlay, is_mounted) {
-                Ok(more) => steps.extend(more),
-                Err(error) => plan.problems.push(error),
-            }
+        let more = row.overlay.as_ref().map_or(Ok(Vec::new()), |overlay| self.overlay(row, overlay));
+        match more {
+            Ok(more) => plan.steps.push((row.host.clone(), [steps, more].concat())),
+            Err(error) => plan.problems.push(error),
         }
-        plan.steps.push((row.host.clone(), steps));
+    }
+
+    /// Folders, union and files of a host.
+    fn overlay(&self, row: &RootRow, overlay: &OverlayRow) -> Result<Vec<Step>> {
+        let before = if self.is_reset { State::default() } else { remembered(overlay)? };
+        // Before anything is unmounted: the kernel would refuse the mount and leave the host without a root.
+        if !before.lower.is_empty() && before.lower != row.lower {
+            return Err(Error::OtherBase { host: row.host.clone(), upper: overlay.upper.clone(), lower: row.lower.clone() });
+        }
+        let mut steps = Vec::new();
+        let is_mounted = self.union(row, overlay, &mut steps);
+        steps.extend(self.files(row, overlay, is_mounted, before)?);
+        Ok(steps)
     }
 
     /// The union itself; true where it is mounted already.
     fn union(&self, row: &RootRow, overlay: &OverlayRow, steps: &mut Vec<Step>) -> bool {
         let upper = upper_folder(overlay);
-        let folders = [row.export.clone(), upper.clone(), format!("{}/work", overlay.upper)];
-        let missing = |path: &String| !is_folder(path) || self.is_reset && *path != row.export;
-        steps.extend(folders.into_iter().filter(missing).map(|path| Step::MakeFolder { path }));
+        let folders = [
+            (row.export.clone(), false),
+            (overlay.upper.clone(), true),
+            (upper.clone(), false),
+            (format!("{}/work", overlay.upper), false),
+        ];
+        let missing = |(path, _): &(String, bool)| !is_folder(path) || self.is_reset && *path != row.export;
+        steps.extend(folders.into_iter().filter(missing).map(|(path, closed)| Step::MakeFolder { path, closed }));
         let union = if overlay.union == Union::Aufs.name() { Union::Aufs } else { Union::Overlayfs };
         let kind = if union == Union::Aufs { "aufs" } else { "overlay" };
         let there = self.mounted.get(&row.export).filter(|_| !self.is_reset);
@@ -178,41 +249,42 @@ impl Look<'_> {
     }
 
     /// Declared files that are not there as declared, and those that were taken out of the site.
-    fn files(&self, row: &RootRow, overlay: &OverlayRow, is_mounted: bool) -> Result<Vec<Step>> {
+    fn files(&self, row: &RootRow, overlay: &OverlayRow, is_mounted: bool, before: State) -> Result<Vec<Step>> {
         // What is not mounted yet is looked up in the upper folder: a copy more of the base's file does no harm.
         let seen = if is_mounted { row.export.clone() } else { upper_folder(overlay) };
         let root = if is_folder(&seen) && !self.is_reset { Some(Root::open(&seen)?) } else { None };
-        let read = |path: &str| root.as_ref().map_or(Ok(None), |root| root.read(path));
+        let is = |path: &str, mark: &Mark| root.as_ref().map_or(Ok(false), |root| root.look(path).map(|found| mark.is(&found)));
         let (mut steps, mut written) = (Vec::new(), Written::new());
         for file in self.tables.overlay_files.iter().filter(|file| file.overlay == overlay.name) {
             let text = format!("{OVERLAY_TEXTS}{}{}", file.overlay, file.path);
             let Some(bytes) = self.generation.files.get(&text) else { continue };
             let mode = u32::from_str_radix(&file.mode, 8).unwrap_or(0o644);
-            if read(&file.path)?.is_none_or(|(found, found_mode)| found != *bytes || found_mode != mode) {
+            let mark = Mark::of(bytes, mode);
+            if !is(&file.path, &mark)? {
                 steps.push(Step::WriteFile { root: row.export.clone(), path: file.path.clone(), text, mode });
             }
-            written.insert(file.path.clone(), Mark::of(bytes, mode));
+            written.insert(file.path.clone(), mark);
         }
-        let before = if self.is_reset { Written::new() } else { remembered(overlay)? };
-        for (path, mark) in before.iter().filter(|(path, _)| !written.contains_key(*path)) {
+        for (path, mark) in before.written.iter().filter(|(path, _)| !written.contains_key(*path)) {
             // What the machine changed since is the machine's.
-            if read(path)?.is_some_and(|(bytes, mode)| Mark::of(&bytes, mode) == *mark) {
+            if is(path, mark)? {
                 steps.push(Step::RestoreFile { root: row.export.clone(), path: path.clone(), lower: row.lower.clone() });
             }
         }
-        if before != written {
-            steps.push(Step::Remember { file: written_file(overlay), written });
+        let state = State { lower: row.lower.clone(), written };
+        if before != state {
+            steps.push(Step::Remember { file: state_file(overlay), state });
         }
         Ok(steps)
     }
 }
 
-/// What the server put into a host's root.
-pub(super) fn remembered(overlay: &OverlayRow) -> Result<Written> {
-    let path = written_file(overlay);
+/// What the server knows of a host's root.
+pub(super) fn remembered(overlay: &OverlayRow) -> Result<State> {
+    let path = state_file(overlay);
     match std::fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed("understand", &path)(error.into())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Written::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(State::default()),
         Err(error) => Err(failed("read", &path)(error)),
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn emit(nfs: &Nfs, roots: &[RootView<'_>]) -> Lines {
         let row = &root.row;
         // An overlay has no identity of its own, so the kernel wants one said.
         let (access, fsid) = (if row.write { "rw" } else { "ro" }, fsid(&root.export));
-        let line = format!("{} {}({access},sync,no_subtree_check,no_root_squash,fsid={fsid})", row.export, row.address);
+        // A union that is not mounted is an empty folder of the server: nobody shall write there.
+        let mounted = if row.overlay.is_some() { ",mountpoint" } else { "" };
+        let line = format!("{} {}({access},sync,no_subtree_check,no_root_squash{mounted},fsid={fsid})", row.export, row.address);
         lines.line(&root.origins, line);
     }
     lines

@@ -19,7 +19,9 @@ pub(super) fn emit(site: &Site, nfs: &Nfs, folder: &str, roots: &[RootView<'_>])
     let top = [nfs.span];
     lines.line(&top, "# Run `pxelator storage apply` first: ganesha exports what is mounted.");
     HEAD.iter().for_each(|line| lines.line(&top, line));
-    let recovery = format!("NFSv4 {{ Graceless = true; Lease_Lifetime = 10; Delegations = false; RecoveryBackend = fs; RecoveryRoot = {folder}/.ganesha; Only_Numeric_Owners = true; }}");
+    let recovery = format!(
+        "NFSv4 {{ Graceless = true; Lease_Lifetime = 10; Delegations = false; RecoveryBackend = fs; RecoveryRoot = {folder}/.ganesha; Only_Numeric_Owners = true; }}"
+    );
     lines.line(&top, recovery);
     let mut exports: BTreeMap<&str, Vec<&RootView<'_>>> = BTreeMap::new();
     roots.iter().for_each(|root| exports.entry(&root.export).or_default().push(root));
@@ -27,7 +29,10 @@ pub(super) fn emit(site: &Site, nfs: &Nfs, folder: &str, roots: &[RootView<'_>])
         let Some(first) = roots.first() else { continue };
         let (path, from) = (&first.row.export, &first.origins);
         lines.line(from, "EXPORT {");
-        lines.line(from, format_args!("  Export_Id = {}; Filesystem_id = {}; FSAL {{ Name = VFS; }}", site.ids.of(export), filesystem(export)));
+        lines.line(
+            from,
+            format_args!("  Export_Id = {}; Filesystem_id = {}; FSAL {{ Name = VFS; }}", site.ids.of(export), filesystem(export)),
+        );
         lines.line(from, format_args!("  Path = {path}; Pseudo = {path};"));
         for root in &roots {
             let access = if root.row.write { "RW" } else { "RO" };

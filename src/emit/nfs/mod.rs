@@ -100,7 +100,10 @@ fn files(site: &Site, nfs: &Nfs, wing: &mut Wing<'_>, diags: &mut Diags) {
             let path = file.text.name.value.clone();
             let Some(text) = maker.make(Owner("overlay", &overlay.name), &file.text, diags) else { continue };
             wing.write(format!("{OVERLAY_TEXTS}{}{path}", overlay.name), text);
-            rows.line(&[file.text.span], json(&OverlayFileRow { overlay: overlay.name.clone(), path, mode: format!("{:04o}", file.mode) }));
+            rows.line(
+                &[file.text.span],
+                json(&OverlayFileRow { overlay: overlay.name.clone(), path, mode: format!("{:04o}", file.mode) }),
+            );
         }
     }
     wing.write(OVERLAY_FILES.into(), rows);

@@ -20,7 +20,8 @@ pub(super) fn emit(root: &RootView<'_>) -> Option<(String, Lines)> {
     line(format!("What=pxelator-{}", row.host));
     line(format!("Where={}", row.export));
     line(format!("Type={}", if overlay.union == "aufs" { "aufs" } else { "overlay" }));
-    line(format!("Options={}", union_options(union, &row.lower, &overlay.upper)));
+    // What a machine makes there acts in the machine, and not on the server.
+    line(format!("Options=nosuid,nodev,noexec,{}", union_options(union, &row.lower, &overlay.upper)));
     line(String::new());
     line("[Install]".into());
     line("WantedBy=multi-user.target".into());

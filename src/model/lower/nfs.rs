@@ -43,7 +43,8 @@ fn file(node: &Node<'_>, texts: &mut Texts<'_>, diags: &mut Diags) -> Option<Ove
     let mode = node.prop("mode").map_or(Some(MODE), |entry| {
         let mode = entry.text().and_then(octal);
         if mode.is_none() {
-            let diag = Diag::new("schema/type", entry.value_span, format!("`{}` are no permissions", entry.text().unwrap_or_default()));
+            let diag =
+                Diag::new("schema/type", entry.value_span, format!("`{}` are no permissions", entry.text().unwrap_or_default()));
             diags.push(diag.help("write three or four octal digits, such as mode=\"0755\""));
         }
         mode
@@ -74,7 +75,9 @@ pub(super) fn root(merged: &Merged<'_>, diags: &mut Diags) -> Option<Root> {
 fn is_same(one: &Root, other: &Root) -> bool {
     match (&one.of, &other.of) {
         (RootOf::Overlay(one), RootOf::Overlay(other)) => one.value == other.value,
-        (RootOf::Base { name: one, write }, RootOf::Base { name: other, write: also }) => one.value == other.value && write == also,
+        (RootOf::Base { name: one, write }, RootOf::Base { name: other, write: also }) => {
+            one.value == other.value && write == also
+        }
         (RootOf::Overlay(_) | RootOf::Base { .. }, _) => false,
     }
 }
@@ -84,7 +87,8 @@ fn one_root(node: &Node<'_>, diags: &mut Diags) -> Option<Root> {
     let of = match (node.prop("overlay"), node.prop("base")) {
         (Some(overlay), None) => {
             if let Some(entry) = write {
-                let diag = Diag::new("schema/too-many", entry.span, "`write=` is said of a base; an overlay can be written anyway");
+                let diag =
+                    Diag::new("schema/too-many", entry.span, "`write=` is said of a base; an overlay can be written anyway");
                 diags.push(diag.help("delete it"));
             }
             RootOf::Overlay(located(overlay)?)

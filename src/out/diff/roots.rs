@@ -25,7 +25,8 @@ pub(super) fn facts(old: &Host, new: &Host) -> (Vec<Fact>, Vec<Fact>) {
         sorted(paths.filter_map(|path| path.split_once(':')).map(|(server, _)| server.to_owned()))
     };
     let folders = |host: &Host| sorted(host.roots.iter().map(|row| format!("{} of {}", row.export, row.lower)));
-    let uppers = |host: &Host| sorted(host.roots.iter().filter_map(|row| row.overlay.as_ref()).map(|overlay| overlay.upper.clone()));
+    let uppers =
+        |host: &Host| sorted(host.roots.iter().filter_map(|row| row.overlay.as_ref()).map(|overlay| overlay.upper.clone()));
     let text = |text: &String| text.clone();
     let mut common = set("root", &all(old), &all(new), text);
     let has_both = !old.roots.is_empty() && !new.roots.is_empty();
@@ -43,7 +44,8 @@ fn sorted(values: impl Iterator<Item = String>) -> Vec<String> {
 
 /// The systemd units that follow from the rows of hosts which are told.
 pub(super) fn units(old: &Files, new: &Files, pairs: &[Pair<'_>]) -> BTreeSet<String> {
-    let rows = pairs.iter().flat_map(|pair| pair.old.into_iter().chain(pair.new.map(|(_, host)| host))).flat_map(|host| &host.roots);
+    let rows =
+        pairs.iter().flat_map(|pair| pair.old.into_iter().chain(pair.new.map(|(_, host)| host))).flat_map(|host| &host.roots);
     let exports: BTreeSet<&str> = rows.map(|row| row.export.as_str()).collect();
     if exports.is_empty() {
         return BTreeSet::new();
