@@ -163,3 +163,20 @@ fn a_history_that_cannot_be_written_is_no_way_without_return() {
     assert_eq!(boot.current(), "generations/1", "{said}");
     server.signal("-CONT");
 }
+
+#[test]
+fn a_server_that_loads_hears_that_it_shall_end() {
+    let boot = Boot::new();
+    boot.build(1);
+    boot.deploy(&[]).ended(0);
+    let server = boot.serve();
+    // It cannot load as long as somebody holds its state folder.
+    let held = fs::File::open(boot.folder.0.join("state")).unwrap();
+    held.lock().unwrap();
+    server.signal("-HUP");
+    sleep(Duration::from_millis(300));
+    server.signal("-TERM");
+    let line = server.wait_for(" st");
+    assert!(line.contains("stopped"), "it waited for the load: {line}");
+    assert!(!boot.folder.0.join("state/serving.json").exists());
+}
