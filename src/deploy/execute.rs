@@ -63,7 +63,7 @@ impl Execution<'_> {
         let mut is_confirmed = false;
         for step in &self.plan.steps {
             news(step.text());
-            let done = work.step(step);
+            let done = work.step(step, news);
             if done.is_err() {
                 work.fresh.take().map(std::fs::remove_dir_all).transpose().map_err(crate::store::failed("remove", self.store))?;
             }
@@ -119,7 +119,7 @@ impl Execution<'_> {
 }
 
 impl Work<'_> {
-    fn step(&mut self, step: &Step) -> Result<()> {
+    fn step(&mut self, step: &Step, news: &mut dyn FnMut(String)) -> Result<()> {
         let plan = self.execution.plan;
         match step {
             Step::CheckAssets { .. } => survey::check_assets(&self.tables),
@@ -143,14 +143,18 @@ impl Work<'_> {
                     self.fresh = None;
                 }
                 self.store.switch(*to)?;
-                self.store.note(&self.about.event())
+                told(self.store.note(&self.about.event()), news);
+                Ok(())
             }
             Step::CheckHealth { patience_secs, .. } => {
                 let health =
                     Health { store: &self.store, state: self.execution.state, patience: Duration::from_secs(*patience_secs) };
                 match health.check(plan.number, &self.tables) {
-                    Ok(()) => self.note(What::Confirmed, plan.number, None),
-                    Err(why) => Err(self.go_back(&health, why)?),
+                    Ok(()) => {
+                        told(self.note(What::Confirmed, plan.number, None), news);
+                        Ok(())
+                    }
+                    Err(why) => Err(self.go_back(&health, why, news)?),
                 }
             }
             Step::SkipHealth { .. } => Ok(()),
@@ -180,25 +184,38 @@ impl Work<'_> {
         self.store.note(&Event { parent: None, revision: None, ..event })
     }
 
-    /// The parent becomes current again; gives what to tell.
-    fn go_back(&self, health: &Health<'_>, why: String) -> Result<Error> {
+    /// The parent becomes current again, before anything else that may fail; gives what to tell.
+    fn go_back(&self, health: &Health<'_>, why: String, news: &mut dyn FnMut(String)) -> Result<Error> {
         let number = self.execution.plan.number;
-        self.note(What::Failed, number, Some(why.clone()))?;
-        let Some(parent) = self.execution.plan.way_back else {
+        let way_back = self.execution.plan.way_back;
+        way_back.map_or(Ok(()), |parent| self.store.switch(parent))?;
+        told(self.note(What::Failed, number, Some(why.clone())), news);
+        let Some(parent) = way_back else {
             return Ok(Error::Unhealthy { number, why, then: "nothing was current before it, so it stays".into() });
         };
-        self.store.switch(parent)?;
-        self.note(What::WayBack, parent, Some(format!("{number} failed")))?;
+        told(self.note(What::WayBack, parent, Some(format!("{number} failed"))), news);
         let then = match health.taken_over(parent) {
             Ok(_) => format!("{parent} is current and served again"),
             Err(still) => format!("{parent} is current again, but {still}"),
         };
-        // The zones of the parent have larger serials now.
-        if self.store.is_stamped(parent) {
-            let generation = self.store.open(parent)?;
-            let serials = serials::settle(self.execution.state, &survey::zones(&generation.files))?;
-            self.store.stamp_again(parent, &survey::stamped(&generation.files, &serials))?;
-        }
+        told(self.stamp_again(parent), news);
         Ok(Error::Unhealthy { number, why, then })
+    }
+
+    /// The zones of the parent have larger serials now.
+    fn stamp_again(&self, parent: u64) -> Result<()> {
+        if !self.store.is_stamped(parent) {
+            return Ok(());
+        }
+        let generation = self.store.open(parent)?;
+        let serials = serials::settle(self.execution.state, &survey::zones(&generation.files))?;
+        self.store.stamp_again(parent, &survey::stamped(&generation.files, &serials))
+    }
+}
+
+/// Behind the switch a line that cannot be written is news: it must keep nobody from the health check or the way back.
+fn told(done: Result<()>, news: &mut dyn FnMut(String)) {
+    if let Err(error) = done {
+        news(chain(&error));
     }
 }

@@ -142,7 +142,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     let shared = Arc::new(Shared { options, world: RwLock::new(Arc::new(world)), leases });
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::System("start", error))?;
-    tokio::task::LocalSet::new().block_on(&runtime, async {
+    let ended = tokio::task::LocalSet::new().block_on(&runtime, async {
         let mut running = Vec::new();
         for service in SERVICES {
             let address = SocketAddrV4::new(shared.options.address(), service.port + shared.options.port_offset);
@@ -164,7 +164,10 @@ pub fn run(options: Options) -> Result<(), Error> {
         let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);
         info!("stopped");
         ended
-    })
+    });
+    // A generation that is still being loaded is waited for by nobody.
+    runtime.shutdown_background();
+    ended
 }
 
 /// SIGHUP and a link that leads elsewhere load again; SIGINT and SIGTERM end it.
@@ -174,8 +177,14 @@ async fn signals(shared: &Arc<Shared>, mut moved: watch::Receiver<PathBuf>) -> R
         (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     loop {
         tokio::select! {
-            _ = hangup.recv() => shared.reload().await,
-            Ok(()) = moved.changed() => shared.reload().await,
+            _ = hangup.recv() => {}
+            Ok(()) = moved.changed() => {}
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        }
+        // A large generation takes long to load, and a stop is heard meanwhile.
+        tokio::select! {
+            () = shared.reload() => {}
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         }

@@ -67,6 +67,8 @@ pub enum Error {
     NotCommitted { revision: String, path: PathBuf },
     #[error("git says: {what}")]
     Git { what: String },
+    #[error("{path} is busy: another program holds its lock; see which with `fuser -v {path}`, and try again")]
+    Busy { path: PathBuf },
     #[error("cannot understand {path}: {what}; delete it to start serials afresh")]
     Serials { path: PathBuf, what: String },
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 
@@ -14,6 +15,11 @@ use crate::out::table::json;
 const FILE: &str = "serials.json";
 /// More than a million zones have.
 const BYTES_MAX: u64 = 256 << 20;
+/// How [`out::replace_state`] begins the name of what becomes [`FILE`].
+const UNFINISHED: &str = "serials.new-";
+/// Settling takes far less, and whoever deploys waits.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The serials that were settled last; none in a new state folder.
 pub fn read(state: &Path) -> Result<Serials> {
@@ -27,6 +33,7 @@ pub fn settle(state: &Path, zones: &BTreeMap<String, String>) -> Result<BTreeMap
     std::fs::create_dir_all(state).map_err(failed("make the state folder", state))?;
     // A deploy and the server that it waits for may both be here.
     let _one_at_a_time = lock(state)?;
+    clear_leftovers(state);
     let known = read(state)?;
     let fresh = next(&known, zones);
     if fresh != known {
@@ -36,10 +43,27 @@ pub fn settle(state: &Path, zones: &BTreeMap<String, String>) -> Result<BTreeMap
     Ok(zones.keys().filter_map(own).collect())
 }
 
+/// The folder may belong to another user, who may hold it for ever: root does not wait as long.
 fn lock(folder: &Path) -> Result<File> {
     let file = File::open(folder).map_err(failed("open", folder))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|errno| failed("lock", folder)(errno.into()))?;
-    Ok(file)
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(LOOK),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Busy { path: folder.to_owned() }),
+            Err(errno) => return Err(failed("lock", folder)(errno.into())),
+        }
+    }
+}
+
+/// What killed ones had begun to write; we hold the lock, so nobody writes there now.
+fn clear_leftovers(state: &Path) {
+    for entry in std::fs::read_dir(state).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let _best_effort = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A file of the state folder, which may belong to another user: no link is followed, no pipe waited for.
@@ -76,6 +100,20 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere", folder.join(FILE)).unwrap();
         assert!(settle(&folder, &zones("c")).is_err());
         assert_eq!(std::fs::read(folder.join("elsewhere")).unwrap(), own);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_another_holds_is_not_waited_for_and_leftovers_go() {
+        let folder = std::env::temp_dir().join(format!("pxelator-serials-busy-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("serials.new-1"), "half").unwrap();
+        let held = lock(&folder).unwrap();
+        let busy = settle(&folder, &BTreeMap::new()).unwrap_err().to_string();
+        assert!(busy.starts_with(&format!("{} is busy: ", folder.display())), "{busy}");
+        drop(held);
+        settle(&folder, &BTreeMap::new()).unwrap();
+        assert!(!folder.join("serials.new-1").exists());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

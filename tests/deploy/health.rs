@@ -137,3 +137,46 @@ fn a_server_without_its_address_is_not_healthy() {
     assert!(said.contains("generation 3 is not healthy: DNS at 10.80.0.2:53 does not answer for "), "{said}");
     assert_eq!(boot.states(), ["1", "2 current confirmed", "3 failed"]);
 }
+
+#[test]
+fn a_history_that_cannot_be_written_is_no_way_without_return() {
+    let boot = Boot::new();
+    boot.build(1);
+    boot.deploy(&[]).ended(0);
+    let server = boot.serve();
+    server.signal("-STOP");
+    boot.build(2);
+    let deploy = command(&boot, &["deploy", "store", "--state", "state", "--patience", "2s"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("the switch", || boot.current() == "generations/2");
+    let history = boot.folder.0.join("store/history.jsonl");
+    // The line of the switch may be written at this moment, and make a file anew.
+    until("the folder in its place", || {
+        let _perhaps_gone = fs::remove_file(&history);
+        fs::create_dir(&history).is_ok()
+    });
+    let said = crate::harness::Run(deploy.wait_with_output().unwrap()).ended(1).err();
+    assert!(said.contains("history.jsonl") && said.contains("generation 2 is not healthy: "), "{said}");
+    assert_eq!(boot.current(), "generations/1", "{said}");
+    server.signal("-CONT");
+}
+
+#[test]
+fn a_server_that_loads_hears_that_it_shall_end() {
+    let boot = Boot::new();
+    boot.build(1);
+    boot.deploy(&[]).ended(0);
+    let server = boot.serve();
+    // It cannot load as long as somebody holds its state folder.
+    let held = fs::File::open(boot.folder.0.join("state")).unwrap();
+    held.lock().unwrap();
+    server.signal("-HUP");
+    sleep(Duration::from_millis(300));
+    server.signal("-TERM");
+    let line = server.wait_for(" st");
+    assert!(line.contains("stopped"), "it waited for the load: {line}");
+    assert!(!boot.folder.0.join("state/serving.json").exists());
+}
