@@ -20,10 +20,16 @@ pub(super) fn situation(store: &Store, state: &Path) -> Result<Situation> {
     let numbers: BTreeSet<u64> =
         store.numbers()?.into_iter().filter(|number| *number <= last.max(current.unwrap_or(0))).collect();
     let confirmed = events.iter().filter(|event| event.what == What::Confirmed && numbers.contains(&event.number));
-    let confirmed = confirmed.map(|event| event.number).next_back();
+    let confirmed: Vec<u64> = confirmed.map(|event| event.number).collect();
+    let is_good = |number: &u64| !matches!(state_of(&events, *number), Some(What::Failed));
+    // What does not verify is served by nobody.
+    let candidates = current.into_iter().chain(confirmed.iter().rev().copied().filter(is_good));
+    let way_back = candidates.into_iter().find(|number| store.open(*number).is_ok());
+    let confirmed = confirmed.last().copied();
     let current =
         current.map(|number| Ok::<_, Error>(Place { number, generation: store.about(number)?.generation })).transpose()?;
-    Ok(Situation { current, last, numbers, confirmed, serials: serials::read(state)?, unserved: server(store, state)?.err() })
+    let (serials, unserved) = (serials::read(state)?, server(store, state)?.err());
+    Ok(Situation { current, last, numbers, confirmed, way_back, serials, unserved })
 }
 
 /// The server that reads `current`, or why none does.

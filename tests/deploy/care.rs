@@ -54,6 +54,7 @@ fn a_generation_that_is_not_whole_is_not_deployed_and_one_in_the_store_is_mended
         "{}",
         damaged.err()
     );
+    assert!(damaged.out().contains("way back: none, for 1 is damaged, and no confirmed one is whole\n"), "{}", damaged.out());
     assert_eq!(boot.current(), "generations/2", "the same generation, whole again");
     boot.run(&["verify", "store/current/out"]).ended(0);
     boot.build(2);
