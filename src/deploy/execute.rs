@@ -182,7 +182,7 @@ impl Work<'_> {
             date: date(time),
             what,
             number,
-            generation: self.store.about(number)?.generation,
+            generation: self.store.id(number, &self.store.history().unwrap_or_default()),
             why,
             ..self.about.event()
         };

@@ -26,8 +26,7 @@ pub(super) fn situation(store: &Store, state: &Path) -> Result<Situation> {
     let candidates = current.into_iter().chain(confirmed.iter().rev().copied().filter(is_good));
     let way_back = candidates.into_iter().find(|number| store.open(*number).is_ok());
     let confirmed = confirmed.last().copied();
-    let current =
-        current.map(|number| Ok::<_, Error>(Place { number, generation: store.about(number)?.generation })).transpose()?;
+    let current = current.map(|number| Place { number, generation: store.id(number, &events) });
     let (serials, unserved) = (serials::read(state)?, server(store, state)?.err());
     Ok(Situation { current, last, numbers, confirmed, way_back, serials, unserved })
 }
@@ -89,7 +88,7 @@ pub(super) fn rollback_to(store: &Store, back: &Back) -> Result<u64> {
             kept: kept.join(", "),
         });
     }
-    let content = store.about(current)?.generation;
+    let content = store.id(current, &events);
     let mut at = current;
     let mut seen = BTreeSet::new();
     // A rollback has the content of an older one: what came before that is one more back.
