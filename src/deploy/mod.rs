@@ -54,7 +54,7 @@ pub enum Error {
     Busy { path: PathBuf },
     #[error("generation {number} is damaged: {what}; deploy it again")]
     Damaged { number: u64, what: String },
-    #[error("generation {number} is not in {path}; it holds {kept}")]
+    #[error("generation {number} is not in {path}; it holds {kept}; of an id write at least 4 characters")]
     NoNumber { number: String, path: PathBuf, kept: String },
     #[error("there is nothing to go back to in {path}: {why}; `pxelator generations` shows what is there")]
     NoWayBack { path: PathBuf, why: String },
