@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::target::{CareArgs, TargetArgs, execute, refusal, revision, show_change, target, who};
 use super::{Failure, Outcome};
-use crate::deploy::{Desire, Target, Tree};
+use crate::deploy::{Desire, Error, Target, Tree};
 use crate::out::plan::{Plan, short};
 use crate::store;
 use crate::terminal::{print, say};
@@ -42,7 +42,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let saved = args.plan.as_deref().map(read_plan).transpose()?;
     let mut link = args.place.open(&args.target)?;
     let who = || who(revision(&args.out), args.care.why.clone());
-    if let Some(plan) = saved {
+    let saved_idle = saved.as_ref().is_some_and(|plan| plan.steps.is_empty());
+    if let Some(plan) = saved.filter(|plan| !plan.steps.is_empty()) {
         print(&plan.text());
         return execute(&mut link, plan, Some(tree), who(), &args.care);
     }
@@ -59,15 +60,22 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         Err(error) => return refusal(error),
     };
     let Some(plan) = planned.plan.clone() else {
-        let number = planned.current.map_or(0, |place| place.number);
+        let number = planned.current.as_ref().map_or(0, |place| place.number);
+        if let Some(path) = &args.save_plan {
+            // What carries it out finds a plan on every run.
+            let (parent, generation) = (planned.current.clone(), tree.manifest.generation.clone());
+            write_plan(path, &Plan { parent, number, generation, from: None, steps: Vec::new(), way_back: None })?;
+        }
         say(&format!("generation {} is current already, as {number}: nothing to do", short(&tree.manifest.generation)));
         return Ok(Outcome::Good);
     };
+    if saved_idle {
+        return refusal(Error::Stale("it changes nothing, and this generation is not current any more".into()));
+    }
     show_change(&planned, &tree);
     print(&plan.text());
     if let Some(path) = &args.save_plan {
-        let text = serde_json::to_string_pretty(&plan)? + "\n";
-        store::out::replace_file(path, &text)?;
+        write_plan(path, &plan)?;
         say(&format!("plan written to {}; nothing was done", path.display()));
         return Ok(Outcome::Good);
     }
@@ -75,6 +83,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         return Ok(Outcome::Good);
     }
     execute(&mut link, plan, None, who(), &args.care)
+}
+
+fn write_plan(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(plan)? + "\n";
+    Ok(store::out::replace_file(path, &text)?)
 }
 
 fn read_plan(path: &Path) -> Result<Plan, Failure> {

@@ -30,7 +30,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     // One argument that names a place is the place: `pxelator rollback boot:/srv/pxelator`.
     if args.to.contains(['/', ':']) {
-        return Err(format!("`{}` is no generation: write `pxelator rollback previous {}`", args.to, args.to).into());
+        return Err(format!(
+            "`{}` is no generation: the first argument is a number, `previous` or the beginning of an id, and the store is the second; write `pxelator rollback previous {}`",
+            args.to, args.to
+        )
+        .into());
     }
     let mut link = args.place.open(&args.target)?;
     let to = if args.to == "previous" { Back::Previous } else { Back::To(args.to.clone()) };

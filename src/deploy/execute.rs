@@ -94,6 +94,11 @@ impl Execution<'_> {
                 name(&plan.parent)
             )));
         }
+        if found.way_back != plan.way_back {
+            let named = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+            let (found, planned) = (named(found.way_back), named(plan.way_back));
+            return Err(Error::Stale(format!("the way back is {found}, and {planned} in the plan, for what was whole is damaged by now")));
+        }
         if plan.number <= found.last {
             return Err(Error::Stale(format!("{} is taken, {} was the last", plan.number, found.last)));
         }
@@ -177,7 +182,7 @@ impl Work<'_> {
             date: date(time),
             what,
             number,
-            generation: self.store.about(number)?.generation,
+            generation: self.store.id(number, &self.store.history().unwrap_or_default()),
             why,
             ..self.about.event()
         };
@@ -191,7 +196,7 @@ impl Work<'_> {
         way_back.map_or(Ok(()), |parent| self.store.switch(parent))?;
         told(self.note(What::Failed, number, Some(why.clone())), news);
         let Some(parent) = way_back else {
-            return Ok(Error::Unhealthy { number, why, then: "nothing was current before it, so it stays".into() });
+            return Ok(Error::Unhealthy { number, why, then: "nothing whole was current before it, so it stays".into() });
         };
         told(self.note(What::WayBack, parent, Some(format!("{number} failed"))), news);
         let then = match health.taken_over(parent) {

@@ -246,9 +246,30 @@ impl Far {
             return Err(Error::NoStore { path: self.store.clone() });
         }
         let (events, current) = (store.history()?, store.current()?);
+        // What the history tells of one whose folder tells nothing.
+        let damaged = |number: u64, error: String| {
+            let event = events.iter().find(|event| event.number == number);
+            let time = event.map_or(0, |event| event.time);
+            Row {
+                number,
+                generation: store.id(number, &events),
+                time,
+                date: date(time),
+                who: event.map_or("unknown".into(), |event| event.who.clone()),
+                revision: event.and_then(|event| event.revision.clone()),
+                hosts: 0,
+                from: None,
+                why: Some(error),
+                current: current == Some(number),
+                healthy: None,
+            }
+        };
         let row = |number: u64| {
-            let about = store.about(number)?;
-            Ok(Row {
+            let about = match store.about(number) {
+                Ok(about) => about,
+                Err(error) => return damaged(number, error.to_string()),
+            };
+            Row {
                 number,
                 generation: about.generation,
                 time: about.time,
@@ -260,10 +281,12 @@ impl Far {
                 why: about.why,
                 current: current == Some(number),
                 healthy: survey::state_of(&events, number).map(|what| what == What::Confirmed),
-            })
+            }
         };
         let switched = |number: &u64| Some(*number) == current || events.iter().any(|event| event.number == *number);
-        store.numbers()?.into_iter().filter(switched).map(row).collect()
+        let mut numbers = store.numbers()?;
+        numbers.extend(current); // a link that leads nowhere is shown too
+        Ok(numbers.into_iter().filter(switched).map(row).collect())
     }
 }
 

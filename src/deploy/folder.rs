@@ -15,6 +15,7 @@ use crate::out::plan::Place;
 use crate::out::table::json;
 use crate::out::{MANIFEST, Manifest};
 use crate::store::{self, failed};
+use crate::terminal::chain;
 
 const GENERATIONS: &str = "generations";
 const CURRENT: &str = "current";
@@ -130,7 +131,7 @@ impl Store {
             }
         }
         if let Some(number) = current.filter(|number| !events.iter().any(|event| event.number == *number)) {
-            self.note(&self.about(number)?.event())?;
+            self.about(number).map_or(Ok(()), |about| self.note(&about.event()))?;
         }
         Ok(())
     }
@@ -180,13 +181,24 @@ impl Store {
 
     pub(super) fn about(&self, number: u64) -> Result<About> {
         let path = self.folder(number).join(ABOUT);
-        let bytes = fs::read(&path).map_err(failed("read", &path))?;
-        let what = |error: serde_json::Error| store::Error::Manifest { path: path.clone(), what: error.to_string() };
-        Ok(serde_json::from_slice(&bytes).map_err(what)?)
+        let damaged = |what: String| Error::Damaged { number, what: format!("{}: {what}", path.display()) };
+        let bytes = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
+    }
+
+    /// The id of a number: as its folder says, else as the history does.
+    pub(super) fn id(&self, number: u64, events: &[Event]) -> String {
+        let told = || events.iter().rfind(|event| event.number == number).map(|event| event.generation.clone());
+        self.about(number).ok().map(|about| about.generation).or_else(told).unwrap_or_else(|| "unknown".into())
     }
 
     pub(super) fn open(&self, number: u64) -> Result<store::Generation> {
-        Ok(store::open(&self.out(number))?)
+        store::open(&self.out(number)).map_err(|error| {
+            let said = chain(&error);
+            // It names the mend of a folder that was built; this one was deployed.
+            let what = said.split_once("; run `pxelator").or(said.split_once(": run `pxelator")).map_or(&*said, |(what, _)| what);
+            Error::Damaged { number, what: what.to_owned() }
+        })
     }
 
     /// Writes a generation beside the others; it has no number yet.

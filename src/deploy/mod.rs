@@ -52,7 +52,9 @@ pub enum Error {
     NoParent { path: PathBuf, parent: PathBuf },
     #[error("another deploy or rollback is at work in {path}: wait until it ends")]
     Busy { path: PathBuf },
-    #[error("generation {number} is not in {path}; it holds {kept}")]
+    #[error("generation {number} is damaged: {what}; deploy it again")]
+    Damaged { number: u64, what: String },
+    #[error("generation {number} is not in {path}; it holds {kept}; of an id write at least 4 characters")]
     NoNumber { number: String, path: PathBuf, kept: String },
     #[error("there is nothing to go back to in {path}: {why}; `pxelator generations` shows what is there")]
     NoWayBack { path: PathBuf, why: String },
@@ -86,6 +88,7 @@ impl Error {
             Error::Stale(_) | Error::OtherGeneration { .. } | Error::Assets { .. } | Error::Unhealthy { .. } => true,
             Error::NoNumber { .. } | Error::NoWayBack { .. } => true,
             Error::Far { is_refusal, .. } => *is_refusal,
+            Error::Damaged { .. } => false,
             Error::Store(_) | Error::Table(_) | Error::Zone(_) | Error::NotStore { .. } | Error::NoStore { .. } => false,
             Error::NoParent { .. } | Error::Busy { .. } | Error::Encoding(_) | Error::Odd | Error::Ssh(_) => false,
         }

@@ -20,10 +20,15 @@ pub(super) fn situation(store: &Store, state: &Path) -> Result<Situation> {
     let numbers: BTreeSet<u64> =
         store.numbers()?.into_iter().filter(|number| *number <= last.max(current.unwrap_or(0))).collect();
     let confirmed = events.iter().filter(|event| event.what == What::Confirmed && numbers.contains(&event.number));
-    let confirmed = confirmed.map(|event| event.number).next_back();
-    let current =
-        current.map(|number| Ok::<_, Error>(Place { number, generation: store.about(number)?.generation })).transpose()?;
-    Ok(Situation { current, last, numbers, confirmed, serials: serials::read(state)?, unserved: server(store, state)?.err() })
+    let confirmed: Vec<u64> = confirmed.map(|event| event.number).collect();
+    let is_good = |number: &u64| !matches!(state_of(&events, *number), Some(What::Failed));
+    // What does not verify is served by nobody.
+    let candidates = current.into_iter().chain(confirmed.iter().rev().copied().filter(is_good));
+    let way_back = candidates.into_iter().find(|number| store.open(*number).is_ok());
+    let confirmed = confirmed.last().copied();
+    let current = current.map(|number| Place { number, generation: store.id(number, &events) });
+    let (serials, unserved) = (serials::read(state)?, server(store, state)?.err());
+    Ok(Situation { current, last, numbers, confirmed, way_back, serials, unserved })
 }
 
 /// The server that reads `current`, or why none does.
@@ -83,7 +88,7 @@ pub(super) fn rollback_to(store: &Store, back: &Back) -> Result<u64> {
             kept: kept.join(", "),
         });
     }
-    let content = store.about(current)?.generation;
+    let content = store.id(current, &events);
     let mut at = current;
     let mut seen = BTreeSet::new();
     // A rollback has the content of an older one: what came before that is one more back.

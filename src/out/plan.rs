@@ -31,6 +31,8 @@ pub struct Situation {
     pub numbers: BTreeSet<u64>,
     /// The last number whose health was confirmed.
     pub confirmed: Option<u64>,
+    /// The current one where it is whole, else the last whole one whose health was confirmed.
+    pub way_back: Option<u64>,
     pub serials: Serials,
     /// Why no server can be asked, if none can.
     pub unserved: Option<String>,
@@ -138,14 +140,14 @@ pub fn plan(situation: &Situation, wish: &Wish) -> Plan {
         steps.push(Step::Prune { numbers });
     }
     let (generation, from) = (wish.generation.clone(), wish.from);
-    Plan { parent: situation.current.clone(), number, generation, from, steps, way_back: parent }
+    Plan { parent: situation.current.clone(), number, generation, from, steps, way_back: situation.way_back }
 }
 
 /// What goes when `number` has come: all but the newest, and never a way back.
 fn pruned(situation: &Situation, number: u64, parent: Option<u64>, keep: usize) -> Vec<u64> {
     // The new one counts.
     let newest: BTreeSet<u64> = situation.numbers.iter().rev().take(keep.saturating_sub(1)).copied().collect();
-    let sacred = |old: &u64| *old == number || Some(*old) == parent || Some(*old) == situation.confirmed;
+    let sacred = |old: &u64| *old == number || [parent, situation.confirmed, situation.way_back].contains(&Some(*old));
     situation.numbers.iter().filter(|old| !newest.contains(old) && !sacred(old)).copied().collect()
 }
 
@@ -161,10 +163,13 @@ impl Plan {
         for (at, step) in self.steps.iter().enumerate() {
             let _infallible = writeln!(text, "{:3}. {}", at + 1, step.text());
         }
-        match self.way_back {
-            Some(number) => text.push_str(&format!("way back: {number} becomes current again\n")),
-            None => text.push_str("way back: none, for nothing is current yet\n"),
-        }
+        let damaged = self.parent.as_ref().map(|place| place.number).filter(|number| Some(*number) != self.way_back);
+        text.push_str(&match (self.way_back, damaged) {
+            (Some(number), None) => format!("way back: {number} becomes current again\n"),
+            (Some(number), Some(damaged)) => format!("way back: {number} becomes current again, for {damaged} is damaged\n"),
+            (None, Some(damaged)) => format!("way back: none, for {damaged} is damaged, and no confirmed one is whole\n"),
+            (None, None) => "way back: none, for nothing is current yet\n".to_owned(),
+        });
         text
     }
 }
@@ -215,6 +220,7 @@ mod tests {
     fn situation(current: u64, numbers: std::ops::RangeInclusive<u64>, confirmed: u64) -> Situation {
         let current = Some(Place { number: current, generation: format!("g{current}") });
         Situation {
+            way_back: current.as_ref().map(|place| place.number),
             current,
             last: *numbers.end(),
             numbers: numbers.collect(),

@@ -54,6 +54,7 @@ fn a_generation_that_is_not_whole_is_not_deployed_and_one_in_the_store_is_mended
         "{}",
         damaged.err()
     );
+    assert!(damaged.out().contains("way back: none, for 1 is damaged, and no confirmed one is whole\n"), "{}", damaged.out());
     assert_eq!(boot.current(), "generations/2", "the same generation, whole again");
     boot.run(&["verify", "store/current/out"]).ended(0);
     boot.build(2);
@@ -68,6 +69,26 @@ fn a_generation_that_is_not_whole_is_not_deployed_and_one_in_the_store_is_mended
         tampered.err()
     );
     assert_eq!(boot.current(), "generations/3");
+}
+
+#[test]
+fn a_generation_that_tells_nothing_is_listed_and_replaced() {
+    let boot = Boot::new();
+    for number in 1..=2 {
+        boot.build(number);
+        boot.deploy(&[]).ended(0);
+    }
+    fs::write(boot.folder.0.join("store/generations/2/about.json"), "{").unwrap();
+    let rows = boot.generations();
+    let why = rows[1]["why"].as_str().unwrap();
+    assert!(why.contains("generation 2 is damaged: ") && why.ends_with("; deploy it again"), "{why}");
+    boot.build(3);
+    boot.deploy(&[]).ended(0);
+    fs::remove_dir_all(boot.folder.0.join("store/generations/3")).unwrap();
+    assert_eq!(boot.states(), ["1", "2", "3 current"], "a link that leads nowhere is shown");
+    boot.deploy(&[]).ended(0);
+    assert_eq!(boot.current(), "generations/4");
+    boot.run(&["verify", "store/current/out"]).ended(0);
 }
 
 #[test]

@@ -180,3 +180,27 @@ fn a_server_that_loads_hears_that_it_shall_end() {
     assert!(line.contains("stopped"), "it waited for the load: {line}");
     assert!(!boot.folder.0.join("state/serving.json").exists());
 }
+
+#[test]
+fn what_is_damaged_is_no_way_back() {
+    let boot = Boot::new();
+    boot.build(1);
+    boot.deploy(&[]).ended(0);
+    let server = boot.serve();
+    for number in 2..=3 {
+        boot.build(number);
+        boot.deploy(&[]).ended(0);
+    }
+    fs::write(boot.folder.0.join("store/generations/3/out/dhcp/leases.jsonl"), "").unwrap();
+    boot.build(4);
+    let shown = boot.deploy(&["--dry-run"]).ended(0);
+    assert!(shown.out().ends_with("way back: 2 becomes current again, for 3 is damaged\n"), "{}", shown.out());
+    server.signal("-STOP");
+    let said = boot.deploy(&["--patience", "1s"]).ended(1).err();
+    assert_eq!(boot.current(), "generations/2");
+    assert!(said.contains("; 2 is current again, but the server (process "), "it still serves 3: {said}");
+    server.signal("-CONT");
+    until("2 is served", || {
+        fs::read_to_string(boot.folder.0.join("state/serving.json")).is_ok_and(|text| text.contains("generations/2"))
+    });
+}

@@ -178,6 +178,9 @@ fn a_saved_plan_does_what_it_says_and_a_stale_one_is_refused() {
     assert_eq!(plan(&done.out()), plan(&shown.out()));
     assert_eq!(boot.current(), "generations/2");
 
+    boot.deploy(&["--save-plan", "idle.json"]).ended(0);
+    let idle = boot.deploy(&["--plan", "idle.json"]).ended(0);
+    assert!(idle.err().contains("is current already, as 2: nothing to do"), "{}", idle.err());
     let stale = boot.deploy(&["--plan", "two.json"]).ended(1);
     assert_eq!(stale.err(), "error: stale plan: current is 2, the plan was made for 1; make a new plan\n");
     boot.build(3);
@@ -231,7 +234,10 @@ fn a_rollback_is_a_new_number_with_larger_serials() {
     boot.rollback(&id, &[]).ended(0);
     assert_eq!((boot.current().as_str(), out(6)), ("generations/6", out(3)));
     let unknown = boot.rollback("17", &[]).ended(1);
-    assert_eq!(unknown.err(), "error: generation 17 is not in store; it holds 1, 2, 3, 4, 5, 6\n");
+    assert_eq!(
+        unknown.err(),
+        "error: generation 17 is not in store; it holds 1, 2, 3, 4, 5, 6; of an id write at least 4 characters\n"
+    );
     assert!(boot.rollback("3", &[]).ended(0).err().contains("is current already, as 6: nothing to do"));
     let place = boot.run(&["rollback", "/srv/pxelator"]).ended(2);
     assert!(place.err().contains("write `pxelator rollback previous /srv/pxelator`"), "{}", place.err());
