@@ -172,7 +172,15 @@ fn links_and_owners_of_the_base_come_back_as_they_were() {
     server.run(&["storage", "apply"]).ended(0);
     assert_eq!(server.changes("one"), [] as [&str; 0], "also where the base has a link in place of a folder");
     server.on("one", "rm etc/resolv.conf usr/lib/foo/x; chmod 777 etc; truncate -s 6G etc/shadow");
-    assert_eq!(server.changes("one"), ["changed  /etc/ (mode 0755 → 0777)", "deleted  /etc/resolv.conf", "changed  /etc/shadow (content, owner 0:42 → 0:0)", "deleted  /usr/lib/foo/x"]);
+    assert_eq!(
+        server.changes("one"),
+        [
+            "changed  /etc/ (mode 0755 → 0777)",
+            "deleted  /etc/resolv.conf",
+            "changed  /etc/shadow (content, owner 0:42 → 0:0)",
+            "deleted  /usr/lib/foo/x"
+        ]
+    );
     server.build("", "debian-12");
     server.run(&["storage", "apply"]).ended(0);
     server.on("two", "[ \"$(readlink etc/resolv.conf)\" = ../run/resolv.conf ]; [ \"$(stat -c %u:%g etc/shadow)\" = 0:42 ]; [ ! -e usr/lib/foo ]");
@@ -192,7 +200,10 @@ fn what_a_machine_makes_acts_on_nobody_else() {
     assert_eq!(closed, 0o700, "nobody else looks into what machines made");
     server.on("two", "rm -r etc; mkdir -p etc/motd/x");
     let told = server.run(&["storage", "apply"]).ended(1).err();
-    assert!(told.contains("two: the machine has something else at /etc/motd") && told.contains("pxelator storage reset two"), "{told}");
+    assert!(
+        told.contains("two: the machine has something else at /etc/motd") && told.contains("pxelator storage reset two"),
+        "{told}"
+    );
     let mut nobody = Command::new("setpriv");
     nobody.args(["--reuid", "65534", "--clear-groups", PROGRAM, "changes", "one"]).current_dir(&server.folder.0);
     tool("chmod", &["755", &server.folder.0.to_string_lossy()]);
@@ -270,7 +281,10 @@ fn the_first_mistakes_are_named_and_other_hosts_are_served() {
     let other = server.run(&["storage", "apply"]).ended(1);
     assert!(other.out().is_empty(), "the root stays mounted: {}", other.out());
     server.on("one", "grep -q x new");
-    assert!(server.run(&["changes", "one"]).ended(2).err().contains("were made over another base"), "nor is it compared with that");
+    assert!(
+        server.run(&["changes", "one"]).ended(2).err().contains("were made over another base"),
+        "nor is it compared with that"
+    );
     assert!(
         other.err().contains("were made over another base") && other.err().contains("pxelator storage reset one"),
         "{}",
