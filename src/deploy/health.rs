@@ -97,6 +97,14 @@ fn rest(deadline: Instant) -> std::io::Result<Duration> {
     if left.is_zero() { Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "it took too long (--patience)")) } else { Ok(left) }
 }
 
+/// What the system calls "temporarily unavailable" is a server that was asked and said nothing.
+fn silent(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock => std::io::Error::new(std::io::ErrorKind::TimedOut, "it was asked and says nothing"),
+        _ => error,
+    }
+}
+
 fn socket(to: SocketAddrV4, deadline: Instant) -> std::io::Result<UdpSocket> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.set_read_timeout(Some(rest(deadline)?))?;
@@ -112,7 +120,7 @@ fn serial(zone: &str, to: SocketAddrV4, deadline: Instant) -> std::io::Result<Op
     question.add_query(Query::query(name, RecordType::SOA));
     socket.send(&question.to_vec().map_err(std::io::Error::other)?)?;
     let mut buffer = [0; 4096];
-    let len = socket.recv(&mut buffer)?;
+    let len = socket.recv(&mut buffer).map_err(silent)?;
     let answer = Message::from_vec(buffer.get(..len).unwrap_or_default()).map_err(std::io::Error::other)?;
     let soa = answer.answers.iter().find_map(|record| if let RData::SOA(soa) = &record.data { Some(soa.serial) } else { None });
     Ok(soa)
@@ -126,7 +134,7 @@ fn tftp(path: &str, to: SocketAddrV4, deadline: Instant) -> std::io::Result<Vec<
     let (mut file, mut block, mut buffer) = (Vec::new(), 1_u16, [0; 4 + BLOCK_BYTES]);
     loop {
         socket.set_read_timeout(Some(rest(deadline)?))?;
-        let (len, from) = socket.recv_from(&mut buffer)?;
+        let (len, from) = socket.recv_from(&mut buffer).map_err(silent)?;
         match buffer.get(..len).unwrap_or_default() {
             [0, 3, high, low, data @ ..] if u16::from_be_bytes([*high, *low]) == block => {
                 file.extend_from_slice(data);
@@ -157,7 +165,7 @@ fn http(path: &str, to: SocketAddrV4, deadline: Instant) -> std::io::Result<Vec<
     let (mut bytes, mut buffer) = (Vec::new(), [0; 64 << 10]);
     loop {
         stream.set_read_timeout(Some(rest(deadline)?))?;
-        let len = stream.read(&mut buffer)?;
+        let len = stream.read(&mut buffer).map_err(silent)?;
         bytes.extend_from_slice(buffer.get(..len).unwrap_or_default());
         if bytes.len() as u64 > MENU_BYTES_MAX {
             return Err(std::io::Error::other(too_large()));
