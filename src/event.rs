@@ -1,11 +1,21 @@
-//! What happened, as values in the past tense; all that the log and later rooms ever see.
+//! What happened, as values in the past tense; all that the log and the operating half ever see.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// An event and its time: a line of what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Microseconds since 1970.
+    pub at: i64,
+    #[serde(flatten)]
+    pub event: Event,
+}
 
 /// Something that happened. Times are seconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A pool address is held for a client until it asks or the hold ends.
@@ -22,5 +32,5 @@ pub enum Event {
     /// A network's client finds no address; `first` is where its last pool begins.
     PoolExhausted { mac: String, network: String, first: Ipv4Addr },
     LoaderOffered { mac: String, file: String },
-    FileAsked { client: Ipv4Addr, service: &'static str, path: String, found: bool },
+    FileAsked { client: Ipv4Addr, service: Cow<'static, str>, path: String, found: bool },
 }

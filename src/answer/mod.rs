@@ -47,7 +47,7 @@ const LOGGED_MAX: usize = 200;
 
 /// What happened, with a path that does not fill the log.
 fn asked(client: Ipv4Addr, service: &'static str, path: &str, found: bool) -> Event {
-    Event::FileAsked { client, service, path: path.chars().take(LOGGED_MAX).collect(), found }
+    Event::FileAsked { client, service: service.into(), path: path.chars().take(LOGGED_MAX).collect(), found }
 }
 
 /// `01-52-54-…` or `52-54-…` or with colons → `52:54:…`, as the tables write it.

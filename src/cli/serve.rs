@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
 use super::{Failure, Outcome};
+use crate::operate;
+use crate::serve::clock::{Clock, moment};
 use crate::serve::{Options, run as serve};
 
 /// Serve a generation: DHCP, TFTP, DNS, HTTP
@@ -35,6 +37,9 @@ pub(super) struct Args {
     /// Become this user once the ports are bound
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// A rehearsal: the clock begins at this moment and runs on
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
@@ -44,14 +49,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         level.parse().map_err(|_| format!("PXELATOR_LOG is `{level}`: write error, warn, info, debug or trace"))?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_max_level(filter).with_target(false).with_ansi(ansi).with_writer(|| Log).init();
-    serve(Options {
+    let clock = args.now.as_deref().map(moment).transpose()?.map_or_else(Clock::default, Clock::starting_at);
+    let options = Options {
         out: args.out.clone(),
         state: args.state.clone(),
         assets: args.assets.clone(),
         bind: args.bind,
         port_offset: args.port_offset,
         user: args.user.clone(),
-    })?;
+        clock,
+    };
+    serve(options, operate::begin)?;
     Ok(Outcome::Good)
 }
 

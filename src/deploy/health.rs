@@ -99,10 +99,8 @@ fn rest(deadline: Instant) -> std::io::Result<Duration> {
 
 /// What the system calls "temporarily unavailable" is a server that was asked and said nothing.
 fn silent(error: std::io::Error) -> std::io::Error {
-    match error.kind() {
-        std::io::ErrorKind::WouldBlock => std::io::Error::new(std::io::ErrorKind::TimedOut, "it was asked and says nothing"),
-        _ => error,
-    }
+    let silent = error.kind() == std::io::ErrorKind::WouldBlock;
+    if silent { std::io::Error::new(std::io::ErrorKind::TimedOut, "it was asked and says nothing") } else { error }
 }
 
 fn socket(to: SocketAddrV4, deadline: Instant) -> std::io::Result<UdpSocket> {

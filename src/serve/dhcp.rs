@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::{debug, error};
 
 use super::udp::{Arrival, Interfaces, Socket};
-use super::{Error, Running, Shared, note, now};
+use super::{Error, Running, Shared};
 use crate::answer::dhcp::{Destination, Request, answer};
 use crate::event::Event;
 use crate::terminal::chain;
@@ -64,7 +64,7 @@ impl Dhcp {
                 error!("{}; no reply was sent: clients will ask again", chain(&*error));
                 continue;
             }
-            events.iter().for_each(note);
+            self.shared.journal.record(&events);
             for (bytes, to, arrival) in replies {
                 if let Err(error) = self.socket.send(&bytes, to, &arrival).await {
                     debug!("DHCP to {to}: {error}");
@@ -98,7 +98,7 @@ impl Dhcp {
         }
         let world = self.shared.world();
         let packet = buffer.get(..arrival.len).unwrap_or_default();
-        let request = Request { packet, local, is_rehearsal: self.rehearsal, now: now(), http_port: self.shared.http_port() };
+        let request = Request { packet, local, is_rehearsal: self.rehearsal, now: self.shared.options.clock.secs(), http_port: self.shared.http_port() };
         let answer = self.shared.leases.with(|leases| {
             let answer = answer(&request, &world.tables, leases);
             answer.events.iter().for_each(|event| leases.apply(event));

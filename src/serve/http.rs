@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use super::files::Reader;
 use super::peers::Peers;
-use super::{Error, Running, Shared, note};
+use super::{Error, Running, Shared};
 use crate::answer::Content;
 use crate::answer::http::{Request, answer};
 
@@ -101,7 +101,7 @@ async fn respond(
         },
         &shared.world().tables,
     );
-    note(&answer.event);
+    shared.journal.record(std::slice::from_ref(&answer.event));
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);

@@ -10,11 +10,13 @@
 //!
 //! To add a service: a pure `answer/x`, a file here with `start`, and a line in [`SERVICES`].
 
+pub mod clock;
 mod dhcp;
 mod dns;
 mod files;
 mod forward;
 mod http;
+pub mod journal;
 mod peers;
 mod state;
 mod tftp;
@@ -27,15 +29,15 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use self::clock::Clock;
+use self::journal::Journal;
 use self::world::{World, load, verified, watch_link};
 use crate::answer::dns::ZoneError;
-use crate::event::Event;
 use crate::out::plan::short;
 use crate::out::table::{TableError, Tables};
 use crate::store;
@@ -73,6 +75,7 @@ pub struct Options {
     pub port_offset: u16,
     /// Whom to become once the ports are bound.
     pub user: Option<String>,
+    pub clock: Clock,
 }
 
 impl Options {
@@ -97,6 +100,9 @@ pub enum Error {
     User(String),
     #[error("port offset {0} is too large: HTTP's port 80 and DHCP's 67 must stay below 65,536")]
     Offset(u16),
+    /// What the operating half says.
+    #[error(transparent)]
+    Operate(Box<dyn std::error::Error + Send + Sync>),
     #[error("cannot {0}")]
     System(&'static str, #[source] io::Error),
 }
@@ -120,17 +126,53 @@ impl Error {
 struct Shared {
     options: Options,
     world: RwLock<Arc<World>>,
+    /// The tables of the world, for whoever is not a service.
+    tables: watch::Sender<Arc<Tables>>,
     leases: state::LeaseStore,
+    journal: Arc<Journal>,
 }
 
+/// What the operating half needs of the serving one.
+#[derive(Clone)]
+pub struct Handle {
+    pub state: PathBuf,
+    pub clock: Clock,
+    pub journal: Arc<Journal>,
+    /// What is served now; another generation is another value.
+    pub tables: watch::Receiver<Arc<Tables>>,
+}
+
+/// What was begun beside the services, and is told when they end.
+pub trait Beside {
+    fn end(self: Box<Self>);
+}
+
+/// Begins the operating half: ports are bound, root's rights are gone, and the state folder is open.
+pub type Begin = fn(&Handle) -> Result<Box<dyn Beside>, Box<dyn std::error::Error + Send + Sync>>;
+
 impl Shared {
+    fn new(options: Options, world: World) -> Shared {
+        Shared {
+            leases: state::LeaseStore::new(&options.state),
+            journal: Arc::new(Journal::new(options.clock)),
+            tables: watch::Sender::new(world.tables.clone()),
+            world: RwLock::new(Arc::new(world)),
+            options,
+        }
+    }
+
+    fn handle(&self) -> Handle {
+        let (state, clock) = (self.options.state.clone(), self.options.clock);
+        Handle { state, clock, journal: self.journal.clone(), tables: self.tables.subscribe() }
+    }
+
     fn http_port(&self) -> u16 {
         80 + self.options.port_offset
     }
 }
 
 /// Binds everything, says so, and serves until SIGINT or SIGTERM.
-pub fn run(options: Options) -> Result<(), Error> {
+pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
     if options.port_offset > u16::MAX - 80 {
         return Err(Error::Offset(options.port_offset));
     }
@@ -138,8 +180,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     // A generation that cannot be served is known before any port is taken.
     let world = verified(&options)?;
     state::make_folder(&options.state)?;
-    let leases = state::LeaseStore::new(&options.state);
-    let shared = Arc::new(Shared { options, world: RwLock::new(Arc::new(world)), leases });
+    let shared = Arc::new(Shared::new(options, world));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::System("start", error))?;
     let ended = tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -151,8 +192,9 @@ pub fn run(options: Options) -> Result<(), Error> {
         }
         drop_privileges(&shared.options)?;
         // Only now is the state folder opened: root does not touch what the service's user can change.
-        shared.leases.open(now())?;
+        shared.leases.open(shared.options.clock.secs())?;
         shared.swap(load(&shared.options)?);
+        let beside = begin(&shared.handle()).map_err(Error::Operate)?;
         let moved = watch_link(&shared.options, &shared.world());
         warn_foreign_servers(&shared.world().tables, &shared.options);
         shared.tell(None);
@@ -161,6 +203,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         let services: Vec<_> = services.collect();
         let ended = signals(&shared, moved).await;
         services.iter().for_each(tokio::task::JoinHandle::abort);
+        beside.end();
         let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);
         info!("stopped");
         ended
@@ -244,14 +287,4 @@ fn warn_foreign_servers(tables: &Tables, options: &Options) {
             Some(_) | None => {}
         }
     }
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// An event as a line of the log; names from the wire come escaped, as JSON.
-fn note(event: &Event) {
-    info!("{}", crate::out::table::json(event));
 }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 use super::files::Reader;
 use super::peers::Peers;
 use super::udp::{Arrival, Socket};
-use super::{Error, Running, Shared, note};
+use super::{Error, Running, Shared};
 use crate::answer::Content;
 use crate::answer::tftp::transfer::{BY_CLIENT, Step, Transfer, data_head};
 use crate::answer::tftp::{Answer, Code, Options, answer, error};
@@ -64,11 +64,11 @@ async fn run(socket: Socket, shared: Arc<Shared>) {
         let reply = match answer(packet, *arrival.peer.ip(), &shared.world().tables) {
             None => continue,
             Some(Answer::Error { code, text, event }) => {
-                event.iter().for_each(note);
+                shared.journal.record(event.as_slice());
                 error(code, &text)
             }
             Some(Answer::Transfer { content, options, event }) => {
-                note(&event);
+                shared.journal.record(&[event]);
                 if transfers.begin(packet, arrival, content, options) {
                     continue;
                 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{Error, Options, SERVICES, Shared, files, now};
+use super::{Error, Options, SERVICES, Shared, files};
 use crate::answer::dns::Zones;
 use crate::out::plan::short;
 use crate::out::table::Tables;
@@ -32,7 +32,7 @@ pub(super) struct World {
     pub(super) generation: String,
     /// Where it was read, links resolved.
     folder: PathBuf,
-    pub(super) tables: Tables,
+    pub(super) tables: Arc<Tables>,
     pub(super) zones: Zones,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn verified(options: &Options) -> Result<World, Error> {
         tables.assets.values_mut().for_each(|row| row.root = folder.to_string_lossy().into_owned());
     }
     let zones = Zones::load(&tables, &Default::default())?;
-    Ok(World { generation: generation.manifest.generation, folder, tables, zones })
+    Ok(World { generation: generation.manifest.generation, folder, tables: Arc::new(tables), zones })
 }
 
 /// A verified generation, and the serials of its zones.
@@ -73,6 +73,7 @@ impl Shared {
 
     /// A large world takes long to free: that is done elsewhere, once no request holds it any more.
     pub(super) fn swap(&self, world: World) {
+        self.tables.send_replace(world.tables.clone());
         let old = std::mem::replace(&mut *self.world.write().unwrap_or_else(PoisonError::into_inner), Arc::new(world));
         std::thread::spawn(move || {
             while Arc::strong_count(&old) > 1 {
@@ -116,7 +117,7 @@ impl Shared {
             out: std::path::absolute(&options.out).unwrap_or_else(|_| options.out.clone()),
             folder: world.folder.clone(),
             generation: world.generation.clone(),
-            since: now(),
+            since: options.clock.secs(),
             address: Some(options.address()).filter(|address| !address.is_unspecified()).unwrap_or(std::net::Ipv4Addr::LOCALHOST),
             dns: port("DNS"),
             tftp: port("TFTP"),

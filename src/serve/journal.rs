@@ -1,0 +1,55 @@
+//! Where all that happens goes, in order: into the log, and to whoever listens.
+//!
+//! **Invariant:** when [`Journal::record`] returns, every listener has heard it. A reply that follows an
+//! event is sent after that.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tracing::info;
+
+use super::clock::Clock;
+use crate::event::{Event, Record};
+
+/// Somebody who hears all that happens, in the loop that made it happen: it returns at once, and waits
+/// for no network and no disk's cache.
+pub trait Listener: Send + Sync {
+    fn happened(&self, records: &[Record]);
+}
+
+/// The one way from what happens to those who keep it.
+#[derive(Default)]
+pub struct Journal {
+    clock: Clock,
+    listeners: RwLock<Vec<Arc<dyn Listener>>>,
+    /// One at a time, so that all listeners hear the same order.
+    turn: Mutex<()>,
+}
+
+impl Journal {
+    pub fn new(clock: Clock) -> Journal {
+        Journal { clock, ..Journal::default() }
+    }
+
+    /// From now on it hears everything.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// Stamps the events with the time, and tells them to the log and to all listeners. A listener that
+    /// records something itself does so from another thread.
+    pub fn record(&self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = self.clock.now().as_microsecond();
+        let records: Vec<Record> = events.iter().map(|event| Record { at, event: event.clone() }).collect();
+        records.iter().for_each(|record| note(&record.event));
+        self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener.happened(&records));
+    }
+}
+
+/// An event as a line of the log; names from the wire come escaped, as JSON.
+fn note(event: &Event) {
+    info!("{}", crate::out::table::json(event));
+}
