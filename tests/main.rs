@@ -25,6 +25,7 @@ mod oracle;
 mod pages;
 mod program;
 mod reject;
+mod schedule;
 mod secrets;
 mod services;
 mod shell;

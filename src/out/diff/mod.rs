@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`menus`],
-//! [`networks`] and [`zones`] say what a difference means; [`files`] tells every other file, and every
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`] and [`power`],
+//! [`menus`], [`networks`] and [`zones`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -15,6 +15,7 @@ mod markdown;
 mod menus;
 mod networks;
 mod pairs;
+mod power;
 mod roots;
 mod sentence;
 mod side;
@@ -26,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, TableError};
+use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -58,6 +59,7 @@ pub struct Change {
 #[serde(rename_all = "lowercase")]
 pub enum Area {
     Hosts,
+    Schedules,
     Menus,
     Networks,
     Zones,
@@ -126,7 +128,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: [&str; 6] = [HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS];
+const TABLES: [&str; 8] = [HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -147,6 +149,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     old.rename_networks(&renamed);
     let pairs = pairs::pairs(&old.hosts, &new.hosts);
     let mut changes = hosts::changes(&old, &new, &pairs, &mut touched);
+    changes.extend(power::changes(&old, &new, &mut touched));
     changes.extend(menus::changes(&old, &new, &mut touched, &mut told));
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
