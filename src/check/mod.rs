@@ -6,6 +6,7 @@
 //!
 //! To add one: a function in the family's file, a line in [`CHECKS`], and the page of its code.
 
+mod audit;
 mod boot;
 mod commands;
 mod dhcp;
@@ -62,6 +63,8 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["schedule/bad-zone"], about: "the time zone exists", run: site::timezone },
     Check { codes: &["eval/unknown-reference", "secret/unknown"], about: "names that options hold exist", run: site::references },
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
+    Check { codes: &["audit/same-sink", "audit/half-login"], about: "every sink is named once, with a whole login or none", run: audit::sinks },
+    Check { codes: &["audit/plain-http"], about: "no password leaves the site's networks unencrypted", run: audit::plain },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
     Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },

@@ -6,6 +6,7 @@
 //! agree with each other is not known here: that is `check`'s work.
 
 mod address;
+mod audit;
 mod command;
 mod engine;
 mod ids;
@@ -24,6 +25,7 @@ use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
 pub use command::{Caller, Command, HOST, Pattern, Run};
+pub use audit::{Audit, Couch, CouchUrl, KEEP_SECS, UrlError};
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
@@ -76,6 +78,7 @@ pub struct Site {
     pub contexts: Vec<lower::Context>,
     /// By name.
     pub secrets: Vec<Secret>,
+    pub audit: Option<Audit>,
     /// Other servers that it is written down for, each once.
     pub engines: Vec<Engine>,
     /// What the site and its modules claim about themselves.

@@ -37,6 +37,14 @@ impl Site {
             change(&mut secret.span);
             change(&mut secret.file.span);
         }
+        if let Some(audit) = &mut self.audit {
+            change(&mut audit.span);
+            for sink in &mut audit.sinks {
+                change(&mut sink.span);
+                change(&mut sink.url.span);
+                sink.user.iter_mut().chain(&mut sink.password).for_each(|at| change(&mut at.span));
+            }
+        }
         for engine in &mut self.engines {
             change(&mut engine.span);
             engine.tftp.iter_mut().for_each(|at| change(&mut at.span));

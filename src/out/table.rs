@@ -27,6 +27,12 @@ pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 /// The texts of overlays lie below it, as `OVERLAY/etc/motd`.
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
 
+pub const SPOOL: &str = "audit/spool.jsonl";
+pub const SINKS: &str = "audit/sinks.jsonl";
+
+/// How long what happened is kept where the site has no `audit`: as long as one that says no more.
+pub const KEEP_SECS: u64 = 365 * 86_400;
+
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +161,28 @@ pub struct ForwardRow {
     pub address: Ipv4Addr,
 }
 
+/// `audit/spool.jsonl`, one row: how long what happened is kept on the boot server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolRow {
+    pub keep_secs: u64,
+}
+
+/// `audit/sinks.jsonl`: where else what happened is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkRow {
+    /// `couchdb`
+    pub kind: String,
+    /// With the name of the database, without a password.
+    pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where its password lies on the boot server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+}
+
 impl NetworkRow {
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         u32::from(address) & u32::from(self.mask) == u32::from(self.first)
@@ -213,6 +241,9 @@ pub struct Tables {
     /// In the order of the hosts' names.
     pub roots: Vec<RootRow>,
     pub overlay_files: Vec<OverlayFileRow>,
+    /// A site without `audit` says nothing.
+    pub keep_secs: Option<u64>,
+    pub sinks: Vec<SinkRow>,
 }
 
 impl Tables {
@@ -226,6 +257,8 @@ impl Tables {
             // A site without `nfs` has neither.
             roots: if files.contains_key(ROOTS) { rows(files, ROOTS)? } else { Vec::new() },
             overlay_files: if files.contains_key(OVERLAY_FILES) { rows(files, OVERLAY_FILES)? } else { Vec::new() },
+            keep_secs: if files.contains_key(SPOOL) { rows::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs) } else { None },
+            sinks: if files.contains_key(SINKS) { rows(files, SINKS)? } else { Vec::new() },
             ..Tables::default()
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
@@ -267,6 +300,19 @@ impl Tables {
         let reserved = self.reservations.get(mac).and_then(|row| self.network_of(row.address));
         let named = || self.hosts.get(mac).and_then(|row| row.network.as_ref());
         reserved.or_else(|| self.networks.iter().find(|network| named() == Some(&network.network)))
+    }
+
+    /// The host that the site gives this MAC.
+    pub fn host_of_mac(&self, mac: &str) -> Option<&str> {
+        self.hosts.get(mac).map(|row| row.host.as_str())
+    }
+
+    /// The host that the site gives this address. One without MAC stands there by its own name.
+    pub fn host_of_address(&self, address: Ipv4Addr) -> Option<&str> {
+        let owner = self.reserved.get(&address)?;
+        let by_mac = self.host_of_mac(owner).or_else(|| self.reservations.get(owner).map(|row| row.host.as_str()));
+        // `network lan` is no host: its gateway, server or resolver is none that the site declares.
+        by_mac.or_else(|| (!owner.contains(' ')).then_some(owner))
     }
 
     /// The menu of whoever has this MAC, or else this address.

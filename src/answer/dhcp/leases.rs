@@ -128,7 +128,8 @@ impl Leases {
                 let in_pool = self.by_end.iter().find(|(_, address)| address >= first).map(|(until, _)| *until);
                 self.full.extend(in_pool.map(|until| (*first, until)));
             }
-            Event::ReservationOffered { .. }
+            Event::ClientDiscovered { .. }
+            | Event::ReservationOffered { .. }
             | Event::ReservationGranted { .. }
             | Event::ReservationDeclined { .. }
             | Event::RequestRefused { .. }
@@ -138,7 +139,12 @@ impl Leases {
             | Event::LabelsGuessed { .. }
             | Event::HelpCalled { .. }
             | Event::StatusAsked { .. }
-            | Event::FileAsked { .. } => {}
+            | Event::FileAsked { .. }
+            | Event::LineLogged(_)
+            | Event::LinesDropped { .. }
+            | Event::RecordsLost { .. }
+            | Event::RecordsDeleted { .. }
+            | Event::DocumentRefused { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The only room that knows both. Values that cannot be built are reported and left out.
 
+mod audit;
 mod boot;
 mod claims;
 mod commands;
@@ -53,11 +54,13 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         tags: names(node.and_then(|node| node.prop("tags"))).map(str::to_owned).collect(),
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
+        audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
         engines: engines::engines(&config.engines, diags),
         claims: config.claims.iter().filter_map(|node| claims::claim(node, diags)).collect(),
         references: config.references.clone(),
         templates: config.templates.clone(),
     };
+    site.references.extend(site.audit.iter().flat_map(audit::secrets));
     network::hosts(config, &mut site, diags);
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);

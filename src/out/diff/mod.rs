@@ -8,6 +8,7 @@
 //! that no room claims is told as a changed file. **Invariant:** no site and no compiler is needed, so two
 //! generations of other makers can be compared too.
 
+mod audit;
 mod commands;
 mod files;
 mod hosts;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, TableError};
+use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, SINKS, SPOOL, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -67,6 +68,7 @@ pub enum Area {
     Assets,
     Loaders,
     Texts,
+    Audit,
     Files,
 }
 
@@ -128,7 +130,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, COMMANDS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, COMMANDS, SPOOL, SINKS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -153,6 +155,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
     changes.extend(commands::changes(&old, &new));
+    changes.extend(audit::changes(&old, &new, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.

@@ -12,7 +12,7 @@ use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
     self, ASSETS, AssetRow, COMMANDS, CommandRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
-use crate::out::table::{NetworkRow, ROOTS, ReservationRow, RootRow, TableError};
+use crate::out::table::{NetworkRow, ROOTS, ReservationRow, RootRow, SINKS, SPOOL, SinkRow, SpoolRow, TableError};
 
 /// A tree, by the names of its things.
 pub(super) struct Side<'f> {
@@ -27,6 +27,8 @@ pub(super) struct Side<'f> {
     pub(super) forwards: Vec<Ipv4Addr>,
     /// By name.
     pub(super) commands: BTreeMap<String, CommandRow>,
+    pub(super) spool: Vec<SpoolRow>,
+    pub(super) sinks: Vec<SinkRow>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
     pub(super) odd: BTreeSet<&'static str>,
     index: OnceCell<Index>,
@@ -91,6 +93,8 @@ impl<'f> Side<'f> {
             loaders: named(LOADERS, rows(files, LOADERS, &mut odd)?, |row: &LoaderRow| &row.firmware, &mut odd),
             commands: named(COMMANDS, rows(files, COMMANDS, &mut odd)?, |row: &CommandRow| &row.name, &mut odd),
             forwards: forwards.into_iter().map(|row| row.address).collect(),
+            spool: rows(files, SPOOL, &mut odd)?,
+            sinks: rows(files, SINKS, &mut odd)?,
             odd: odd.found,
         })
     }

@@ -1,5 +1,6 @@
 //! The table itself: families of nodes in the order in which a site is usually written.
 
+mod audit;
 mod boot;
 mod dns;
 mod engines;
@@ -29,6 +30,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "What machines start", nodes: boot::NODES },
     Family { title: "Roots over NFS", nodes: nfs::NODES },
     Family { title: "Names", nodes: dns::NODES },
+    Family { title: "What happens", nodes: audit::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];
