@@ -11,6 +11,7 @@
 //!
 //! To add a part: a file or folder here with `begin`, and a line in [`PARTS`].
 
+pub mod power;
 pub mod secret;
 
 use std::path::PathBuf;
