@@ -8,6 +8,7 @@
 pub mod dhcp;
 pub mod dns;
 pub mod http;
+pub mod power;
 pub mod tftp;
 pub mod tree;
 
