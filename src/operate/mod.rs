@@ -33,7 +33,8 @@ pub trait Working {
 }
 
 /// All parts; whoever keeps what happened comes first, so that what the others do is kept.
-pub const PARTS: &[Part] = &[];
+pub const PARTS: &[Part] =
+    &[Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin }];
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -19,13 +19,9 @@ use std::path::PathBuf;
 
 use self::digest::{Account, Challenge, Use};
 use self::error::returned;
-pub use self::error::{Error, Kind, Trouble};
+pub use self::error::{Again, Error, Kind, Trouble};
 use self::http::{Reply, Wire};
 use self::soap::{Answer, Call, Input, Selector, Verb};
-
-/// Where AMT listens, without TLS and with it.
-pub const PORT: u16 = 16992;
-pub const PORT_TLS: u16 = 16993;
 
 /// How many challenges one request answers.
 const CHALLENGES_MAX: u32 = 3;
