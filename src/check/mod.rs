@@ -7,6 +7,7 @@
 //! To add one: a function in the family's file, a line in [`CHECKS`], and the page of its code.
 
 mod boot;
+mod commands;
 mod dhcp;
 mod dns;
 mod engines;
@@ -54,6 +55,10 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
     Check { codes: &["dns/forward-self"], about: "forwarders are others", run: dns::forwards },
+    Check { codes: &["dns/command-open"], about: "not everybody may switch machines", run: commands::open },
+    Check { codes: &["dns/command-from", "dns/command-outside"], about: "whoever may give a command exists", run: commands::callers },
+    Check { codes: &["dns/command-clash"], about: "a command's name is nothing else", run: commands::clashes },
+    Check { codes: &["dns/name-length"], about: "a command's name fits a packet", run: commands::lengths },
     Check { codes: &["schedule/bad-zone"], about: "the time zone exists", run: site::timezone },
     Check { codes: &["eval/unknown-reference", "secret/unknown"], about: "names that options hold exist", run: site::references },
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },

@@ -6,6 +6,7 @@
 //! agree with each other is not known here: that is `check`'s work.
 
 mod address;
+mod command;
 mod engine;
 mod ids;
 mod lock;
@@ -22,6 +23,7 @@ use crate::eval::{Reference, TemplateScope};
 use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
+pub use command::{Caller, Command, HOST, Pattern, Run};
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
@@ -84,6 +86,8 @@ pub struct Site {
     pub templates: BTreeMap<usize, TemplateScope>,
     /// In the order of the source.
     pub records: Vec<Record>,
+    /// Names that do something, in the order of the source.
+    pub commands: Vec<Command>,
     pub nfs: Option<Nfs>,
     /// The numbers of exports that are fixed.
     pub ids: Ids,

@@ -28,6 +28,11 @@ impl Site {
                 change(&mut to.span);
             }
         }
+        for command in &mut self.commands {
+            change(&mut command.span);
+            change(&mut command.name.span);
+            command.from.iter_mut().for_each(|at| change(&mut at.span));
+        }
         for secret in &mut self.secrets {
             change(&mut secret.span);
             change(&mut secret.file.span);

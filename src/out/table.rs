@@ -9,6 +9,8 @@ use std::net::Ipv4Addr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use super::commands::{CommandRow, Range, Run};
+
 pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
 pub const ASSETS: &str = "boot/assets.jsonl";
@@ -17,6 +19,7 @@ pub const TEXTS: &str = "boot/files/";
 pub const NETWORKS: &str = "dhcp/networks.jsonl";
 pub const LEASES: &str = "dhcp/leases.jsonl";
 pub const FORWARDS: &str = "dns/forward.jsonl";
+pub const COMMANDS: &str = "dns/commands.jsonl";
 pub const ZONE_SUFFIX: &str = ".zone";
 pub const ZONES: &str = "dns/";
 pub const ROOTS: &str = "nfs/roots.jsonl";
@@ -265,6 +268,9 @@ pub struct Tables {
     /// By name without the suffix: the text of a master file.
     pub zones: BTreeMap<String, String>,
     pub forwards: Vec<Ipv4Addr>,
+    pub commands: Vec<CommandRow>,
+    /// The hosts that commands may be about, with their addresses; none where there are no commands.
+    pub commanded: BTreeMap<String, Option<Ipv4Addr>>,
     /// In the order of the hosts' names.
     pub roots: Vec<RootRow>,
     pub overlay_files: Vec<OverlayFileRow>,
@@ -281,7 +287,8 @@ impl Tables {
             networks: rows(files, NETWORKS)?,
             loaders: rows(files, LOADERS)?,
             forwards: rows::<ForwardRow>(files, FORWARDS)?.into_iter().map(|row| row.address).collect(),
-            // A site without `nfs` has neither, and one that switches nothing has no tables for it.
+            // A site without `nfs` has neither of these two, and one that switches nothing has no tables for it.
+            commands: rows_if_any(files, COMMANDS)?,
             roots: rows_if_any(files, ROOTS)?,
             overlay_files: rows_if_any(files, OVERLAY_FILES)?,
             ..Tables::default()
@@ -294,7 +301,13 @@ impl Tables {
             let told = [network.server, network.gateway].into_iter().flatten().chain(network.dns.iter().copied());
             tables.reserved.extend(told.map(|address| (address, format!("network {}", network.network))));
         }
+        if !tables.commands.is_empty() {
+            tables.commanded = tables.hosts.values().map(|row| (row.host.clone(), None)).collect();
+        }
         for row in rows::<ReservationRow>(files, LEASES)? {
+            if !tables.commands.is_empty() {
+                tables.commanded.insert(row.host.clone(), Some(row.address));
+            }
             tables.reserved.insert(row.address, row.mac.clone().unwrap_or_else(|| row.host.clone()));
             tables.reservations.extend(row.mac.clone().map(|mac| (mac, row)));
         }

@@ -133,6 +133,11 @@ impl Leases {
             | Event::ReservationDeclined { .. }
             | Event::RequestRefused { .. }
             | Event::LoaderOffered { .. }
+            | Event::CommandGiven { .. }
+            | Event::CommandRefused { .. }
+            | Event::LabelsGuessed { .. }
+            | Event::HelpCalled { .. }
+            | Event::StatusAsked { .. }
             | Event::FileAsked { .. } => {}
         }
     }

@@ -4,6 +4,7 @@
 
 mod boot;
 mod claims;
+mod commands;
 mod dns;
 mod engines;
 mod network;
@@ -43,6 +44,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         menu: config.menu.as_ref().map(boot::menu),
         forwards: Vec::new(),
         records: Vec::new(),
+        commands: Vec::new(),
         nfs: config.nfs.as_ref().map(|merged| nfs::nfs(merged, &config.overlays, &mut texts, diags)),
         ids: Ids::read(sources, diags),
         timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
@@ -60,6 +62,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);
         site.records = dns::records(dns, &site.domain, diags);
+        site.commands = commands::commands(dns, &site.domain, diags);
     }
     Some(site)
 }

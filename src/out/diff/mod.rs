@@ -1,13 +1,14 @@
 //! Two trees → what changes for whom, and when.
 //!
 //! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`menus`],
-//! [`networks`] and [`zones`] say what a difference means; [`files`] tells every other file, and every
+//! [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
 //! that no room claims is told as a changed file. **Invariant:** no site and no compiler is needed, so two
 //! generations of other makers can be compared too.
 
+mod commands;
 mod files;
 mod hosts;
 mod json;
@@ -26,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, TableError};
+use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -62,6 +63,7 @@ pub enum Area {
     Networks,
     Zones,
     Forwarders,
+    Commands,
     Assets,
     Loaders,
     Texts,
@@ -126,7 +128,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: [&str; 6] = [HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, COMMANDS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -150,6 +152,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(menus::changes(&old, &new, &mut touched, &mut told));
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
+    changes.extend(commands::changes(&old, &new));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.

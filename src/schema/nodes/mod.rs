@@ -10,6 +10,7 @@ mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
+pub use dns::COMMAND;
 pub use engines::ENGINES;
 pub use module::REFERENCES;
 pub use site::HOST_FACTS;
