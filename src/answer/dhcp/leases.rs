@@ -138,6 +138,12 @@ impl Leases {
             | Event::LabelsGuessed { .. }
             | Event::HelpCalled { .. }
             | Event::StatusAsked { .. }
+            | Event::PowerAsked { .. }
+            | Event::PowerChanged { .. }
+            | Event::PowerKept { .. }
+            | Event::PowerFailed { .. }
+            | Event::PowerSeen { .. }
+            | Event::WakeSent { .. }
             | Event::FileAsked { .. } => {}
         }
     }
