@@ -43,6 +43,9 @@ pub struct Config<'s> {
     /// By name.
     pub overlays: Vec<Merged<'s>>,
     pub secrets: Vec<Node<'s>>,
+    pub schedules: Vec<Node<'s>>,
+    /// Those of the site; they add up.
+    pub holidays: Vec<Node<'s>>,
     /// Other servers that the site is written down for.
     pub engines: Vec<Node<'s>>,
     /// `assert` and `warn`.
@@ -129,6 +132,8 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "dns" => dns.push(node),
             "nfs" => nfs.push(node),
             "secret" => config.secrets.push(node),
+            "schedule" => config.schedules.push(node),
+            "holidays" => config.holidays.push(node),
             "engine" => config.engines.push(node),
             "assert" | "warn" => config.claims.push(node),
             "module" => diags.push(

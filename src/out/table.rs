@@ -172,6 +172,9 @@ pub struct PowerRow {
     pub wake: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// The groups around it and its tags, by which a person names several hosts at once: `group:kiosks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selectors: Vec<String>,
 }
 
 /// A host's controller, within its row.

@@ -126,7 +126,7 @@ mod tests {
         let days = ["mon", "tue", "wed", "thu", "fri"].map(str::to_owned).to_vec();
         let windows = vec![WindowRow { days, on: on.into(), off: off.into(), overnight: false }];
         let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: None };
-        let host = PowerRow { host: "k".into(), address: None, macs: vec![], broadcast: None, amt: None, wake: true, schedule: Some("s".into()) };
+        let host = PowerRow { host: "k".into(), address: None, macs: vec![], broadcast: None, amt: None, wake: true, schedule: Some("s".into()), selectors: vec![] };
         Tables { power: [("k".into(), host)].into(), schedules: [("s".into(), schedule)].into(), ..Tables::default() }
     }
 

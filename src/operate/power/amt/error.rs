@@ -99,7 +99,7 @@ impl std::fmt::Display for Error {
 
 impl Error {
     fn trouble(&self, trouble: &Trouble) -> String {
-        let or_tls = if self.tls { "" } else { ", or it is new (AMT 16.1 and later) and listens with TLS alone, on 16993" };
+        let or_tls = if self.tls { "" } else { ", or it is new (AMT 16.1 and later) and listens with TLS alone (amt-tls=#true in the site)" };
         match trouble {
             Trouble::Refused => format!("refuses the connection: the machine is there, and its AMT is not provisioned (do that in its MEBx, Ctrl-P at its start){or_tls}"),
             Trouble::Silent => "does not answer: the machine has no mains or no network cable, or its AMT has another address than the site says".into(),
@@ -109,7 +109,7 @@ impl Error {
             Trouble::OtherCertificate { known, shown } => {
                 format!("shows the certificate {shown}, and the one that is known is {known}: somebody answers in its place, or it was provisioned anew")
             }
-            Trouble::Tls(what) => format!("does not agree on TLS ({what}): without TLS AMT listens on 16992"),
+            Trouble::Tls(what) => format!("does not agree on TLS ({what}): where it speaks none, take amt-tls= out of the site"),
             Trouble::NoHttp(what) => format!("answers with no HTTP ({what}): look which program listens there"),
         }
     }
