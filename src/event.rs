@@ -34,6 +34,18 @@ pub enum Event {
     /// A network's client finds no address; `first` is where its last pool begins.
     PoolExhausted { mac: String, network: String, first: Ipv4Addr },
     LoaderOffered { mac: String, file: String },
+    /// A machine shall do something with its power. `by` is `schedule`, `command` (by DNS) or `operator` (who types `pxelator power`).
+    PowerAsked { host: String, action: Cow<'static, str>, by: Cow<'static, str> },
+    /// It agreed to.
+    PowerChanged { host: String, action: Cow<'static, str>, by: Cow<'static, str> },
+    /// It was so already, and was left alone.
+    PowerKept { host: String, action: Cow<'static, str>, by: Cow<'static, str> },
+    /// A wake-up went out; nothing answers one.
+    WakeSent { host: String, by: Cow<'static, str> },
+    /// It did not; `again` is after how many seconds it is tried again, where it is.
+    PowerFailed { host: String, action: Cow<'static, str>, by: Cow<'static, str>, why: String, again: Option<u64> },
+    /// A machine's controller was asked: `on`, `off`, `asleep` or `hibernated`.
+    PowerSeen { host: String, state: String },
     /// Somebody who may has given a command by DNS; whoever switches machines carries it out. Once for each label.
     CommandGiven { run: String, host: String, from: Ipv4Addr, label: String },
     /// Questions for commands of somebody who may not: told once a minute, `count` since the last time.

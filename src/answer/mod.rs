@@ -9,6 +9,7 @@ pub mod commands;
 pub mod dhcp;
 pub mod dns;
 pub mod http;
+pub mod power;
 pub mod syslog;
 pub mod tftp;
 pub mod tree;

@@ -139,12 +139,18 @@ impl Leases {
             | Event::LabelsGuessed { .. }
             | Event::HelpCalled { .. }
             | Event::StatusAsked { .. }
-            | Event::FileAsked { .. }
             | Event::LineLogged(_)
             | Event::LinesDropped { .. }
             | Event::RecordsLost { .. }
             | Event::RecordsDeleted { .. }
-            | Event::DocumentRefused { .. } => {}
+            | Event::DocumentRefused { .. }
+            | Event::PowerAsked { .. }
+            | Event::PowerChanged { .. }
+            | Event::PowerKept { .. }
+            | Event::PowerFailed { .. }
+            | Event::PowerSeen { .. }
+            | Event::WakeSent { .. }
+            | Event::FileAsked { .. } => {}
         }
     }
 

@@ -10,6 +10,7 @@ mod dns;
 mod engines;
 mod network;
 mod nfs;
+mod power;
 mod texts;
 
 use std::net::Ipv4Addr;
@@ -52,9 +53,12 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         profile: node.and_then(|node| node.prop("profile")).and_then(located),
         lease_secs: node.and_then(|node| node.prop("lease")).and_then(Entry::text).and_then(duration_secs),
         tags: names(node.and_then(|node| node.prop("tags"))).map(str::to_owned).collect(),
+        power: node.map(|node| power::power(|name| node.prop(name))).unwrap_or_default(),
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
         audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
+        schedules: power::schedules(&config.schedules, diags),
+        holidays: power::holidays(&config.holidays, diags),
         engines: engines::engines(&config.engines, diags),
         claims: config.claims.iter().filter_map(|node| claims::claim(node, diags)).collect(),
         references: config.references.clone(),
