@@ -6,7 +6,9 @@
 //!
 //! To add one: a function in the family's file, a line in [`CHECKS`], and the page of its code.
 
+mod audit;
 mod boot;
+mod commands;
 mod dhcp;
 mod dns;
 mod engines;
@@ -56,6 +58,10 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
     Check { codes: &["dns/forward-self"], about: "forwarders are others", run: dns::forwards },
+    Check { codes: &["dns/command-open"], about: "not everybody may switch machines", run: commands::open },
+    Check { codes: &["dns/command-from", "dns/command-outside"], about: "whoever may give a command exists", run: commands::callers },
+    Check { codes: &["dns/command-clash"], about: "a command's name is nothing else", run: commands::clashes },
+    Check { codes: &["dns/name-length"], about: "a command's name fits a packet", run: commands::lengths },
     Check { codes: &["schedule/bad-zone", "schedule/no-zone"], about: "time zones exist, and schedules have one", run: schedule::zones },
     Check { codes: &["schedule/order", "schedule/overlap"], about: "windows end after they begin, and lie apart", run: schedule::windows },
     Check { codes: &["schedule/dst-gap"], about: "clocks show the times of windows on all days", run: schedule::gaps },
@@ -65,6 +71,8 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["power/no-address", "power/no-amt", "power/no-mac", "secret/unknown"], about: "what switches hosts can be reached", run: power::ways },
     Check { codes: &["eval/unknown-reference", "secret/unknown"], about: "names that options hold exist", run: site::references },
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
+    Check { codes: &["audit/same-sink", "audit/half-login"], about: "every sink is named once, with a whole login or none", run: audit::sinks },
+    Check { codes: &["audit/plain-http"], about: "no password leaves the site's networks unencrypted", run: audit::plain },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
     Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },

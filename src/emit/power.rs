@@ -70,7 +70,15 @@ fn host_row(site: &Site, host: &Host, power: &Power, amt: Option<AmtRow>) -> Pow
         amt,
         wake: power.wakes(),
         schedule: power.schedule.as_ref().map(|name| name.value.clone()),
+        selectors: selectors(host),
     }
+}
+
+/// As the site writes them, each once, in the order of the alphabet.
+fn selectors(host: &Host) -> Vec<String> {
+    let groups = host.groups.iter().map(|name| format!("group:{name}"));
+    let all: std::collections::BTreeSet<String> = groups.chain(host.tags.iter().map(|name| format!("tag:{name}"))).collect();
+    all.into_iter().collect()
 }
 
 fn schedule_row(site: &Site, schedule: &Schedule) -> ScheduleRow {

@@ -22,8 +22,27 @@ const MODULES: &[&str] = &["virtio_pci", "virtio_net", "nfs", "nfsv4"];
 const LIVE_MODULES: &[&str] = &["loop", "squashfs", "overlay"];
 /// What the guest's scripts call.
 const APPLETS: &[&str] = &[
-    "awk", "cat", "echo", "hostname", "insmod", "ip", "logger", "mkdir", "mount", "nslookup", "poweroff", "sed", "sh", "sleep",
-    "switch_root", "sync", "syslogd", "tr", "udhcpc", "usleep", "wget",
+    "awk",
+    "cat",
+    "echo",
+    "hostname",
+    "insmod",
+    "ip",
+    "logger",
+    "mkdir",
+    "mount",
+    "nslookup",
+    "poweroff",
+    "sed",
+    "sh",
+    "sleep",
+    "switch_root",
+    "sync",
+    "syslogd",
+    "tr",
+    "udhcpc",
+    "usleep",
+    "wget",
 ];
 /// What the base system has for whoever tries to change it.
 const BASE_APPLETS: &[&str] = &[
@@ -113,7 +132,12 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 fn guest_stamp() -> String {
-    blake3::hash(format!("{GUEST_INIT}{GUEST_UDHCPC}{BASE_INIT}{MODULES:?}{LIVE_MODULES:?}{APPLETS:?}{BASE_APPLETS:?}{BASE_FILES:?}").as_bytes()).to_hex().to_string()
+    blake3::hash(
+        format!("{GUEST_INIT}{GUEST_UDHCPC}{BASE_INIT}{MODULES:?}{LIVE_MODULES:?}{APPLETS:?}{BASE_APPLETS:?}{BASE_FILES:?}")
+            .as_bytes(),
+    )
+    .to_hex()
+    .to_string()
 }
 
 fn text(path: &Path) -> String {
@@ -226,7 +250,9 @@ fn busybox_tree(tree: &Path, folders: &[&str], applets: &[&str]) -> Result<()> {
         fs::create_dir_all(tree.join(folder)).map_err(failed("make", tree.join(folder)))?;
     }
     copy(Path::new("/bin/busybox"), &tree.join("bin/busybox"))?;
-    applets.iter().try_for_each(|applet| symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet))))
+    applets
+        .iter()
+        .try_for_each(|applet| symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet))))
 }
 
 fn write_script(path: &Path, script: &str) -> Result<()> {

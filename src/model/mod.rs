@@ -6,6 +6,8 @@
 //! agree with each other is not known here: that is `check`'s work.
 
 mod address;
+mod audit;
+mod command;
 mod engine;
 mod ids;
 mod lock;
@@ -23,6 +25,8 @@ use crate::eval::{Reference, TemplateScope};
 use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
+pub use command::{Caller, Command, HOST, Pattern, Run};
+pub use audit::{Audit, Couch, CouchUrl, KEEP_SECS, UrlError};
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
@@ -77,6 +81,7 @@ pub struct Site {
     pub contexts: Vec<lower::Context>,
     /// By name.
     pub secrets: Vec<Secret>,
+    pub audit: Option<Audit>,
     /// By name.
     pub schedules: Vec<Schedule>,
     pub holidays: Option<Holidays>,
@@ -90,6 +95,8 @@ pub struct Site {
     pub templates: BTreeMap<usize, TemplateScope>,
     /// In the order of the source.
     pub records: Vec<Record>,
+    /// Names that do something, in the order of the source.
+    pub commands: Vec<Command>,
     pub nfs: Option<Nfs>,
     /// The numbers of exports that are fixed.
     pub ids: Ids,

@@ -258,7 +258,9 @@ mod tests {
 
     #[test]
     fn days_and_times_are_read_as_people_write_them() {
-        let names = |text: &str| Days::parse(text).map(|days| days.names().collect::<Vec<_>>().join(" "));
+        fn names(text: &str) -> Result<String, &str> {
+            Days::parse(text).map(|days| days.names().collect::<Vec<_>>().join(" "))
+        }
         assert_eq!(names("mon..fri").unwrap(), "mon tue wed thu fri");
         assert_eq!(names("sat..mon").unwrap(), "mon sat sun");
         assert_eq!(names("sun, wed..thu").unwrap(), "wed thu sun");

@@ -28,9 +28,22 @@ impl Site {
                 change(&mut to.span);
             }
         }
+        for command in &mut self.commands {
+            change(&mut command.span);
+            change(&mut command.name.span);
+            command.from.iter_mut().for_each(|at| change(&mut at.span));
+        }
         for secret in &mut self.secrets {
             change(&mut secret.span);
             change(&mut secret.file.span);
+        }
+        if let Some(audit) = &mut self.audit {
+            change(&mut audit.span);
+            for sink in &mut audit.sinks {
+                change(&mut sink.span);
+                change(&mut sink.url.span);
+                sink.user.iter_mut().chain(&mut sink.password).for_each(|at| change(&mut at.span));
+            }
         }
         self.power.spans().for_each(&mut *change);
         self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));

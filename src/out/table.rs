@@ -9,6 +9,8 @@ use std::net::Ipv4Addr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use super::commands::{CommandRow, Range, Run};
+
 pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
 pub const ASSETS: &str = "boot/assets.jsonl";
@@ -17,6 +19,7 @@ pub const TEXTS: &str = "boot/files/";
 pub const NETWORKS: &str = "dhcp/networks.jsonl";
 pub const LEASES: &str = "dhcp/leases.jsonl";
 pub const FORWARDS: &str = "dns/forward.jsonl";
+pub const COMMANDS: &str = "dns/commands.jsonl";
 pub const ZONE_SUFFIX: &str = ".zone";
 pub const ZONES: &str = "dns/";
 pub const ROOTS: &str = "nfs/roots.jsonl";
@@ -25,6 +28,11 @@ pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
 pub const POWER: &str = "power/hosts.jsonl";
 pub const SCHEDULES: &str = "power/schedules.jsonl";
+pub const SPOOL: &str = "audit/spool.jsonl";
+pub const SINKS: &str = "audit/sinks.jsonl";
+
+/// How long what happened is kept where the site has no `audit`: as long as one that says no more.
+pub const KEEP_SECS: u64 = 365 * 86_400;
 
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +162,28 @@ pub struct ForwardRow {
     pub address: Ipv4Addr,
 }
 
+/// `audit/spool.jsonl`, one row: how long what happened is kept on the boot server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolRow {
+    pub keep_secs: u64,
+}
+
+/// `audit/sinks.jsonl`: where else what happened is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkRow {
+    /// `couchdb`
+    pub kind: String,
+    /// With the name of the database, without a password.
+    pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where its password lies on the boot server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+}
+
 /// `power/hosts.jsonl`: a host that can be switched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +192,7 @@ pub struct PowerRow {
     pub address: Option<Ipv4Addr>,
     pub macs: Vec<String>,
     /// Of the network of a host that can be woken: where a wake-up goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<Ipv4Addr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amt: Option<AmtRow>,
@@ -169,6 +200,9 @@ pub struct PowerRow {
     pub wake: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<String>,
+    /// The groups around it and its tags, by which a person names several hosts at once: `group:kiosks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selectors: Vec<String>,
 }
 
 /// A host's controller, within its row.
@@ -265,9 +299,15 @@ pub struct Tables {
     /// By name without the suffix: the text of a master file.
     pub zones: BTreeMap<String, String>,
     pub forwards: Vec<Ipv4Addr>,
+    pub commands: Vec<CommandRow>,
+    /// The hosts that commands may be about, with their addresses; none where there are no commands.
+    pub commanded: BTreeMap<String, Option<Ipv4Addr>>,
     /// In the order of the hosts' names.
     pub roots: Vec<RootRow>,
     pub overlay_files: Vec<OverlayFileRow>,
+    /// A site without `audit` says nothing.
+    pub keep_secs: Option<u64>,
+    pub sinks: Vec<SinkRow>,
     /// The hosts that can be switched, by name.
     pub power: BTreeMap<String, PowerRow>,
     /// By name.
@@ -281,7 +321,10 @@ impl Tables {
             networks: rows(files, NETWORKS)?,
             loaders: rows(files, LOADERS)?,
             forwards: rows::<ForwardRow>(files, FORWARDS)?.into_iter().map(|row| row.address).collect(),
-            // A site without `nfs` has neither, and one that switches nothing has no tables for it.
+            // What a site does not use has no table.
+            keep_secs: rows_if_any::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs),
+            sinks: rows_if_any(files, SINKS)?,
+            commands: rows_if_any(files, COMMANDS)?,
             roots: rows_if_any(files, ROOTS)?,
             overlay_files: rows_if_any(files, OVERLAY_FILES)?,
             ..Tables::default()
@@ -294,7 +337,13 @@ impl Tables {
             let told = [network.server, network.gateway].into_iter().flatten().chain(network.dns.iter().copied());
             tables.reserved.extend(told.map(|address| (address, format!("network {}", network.network))));
         }
+        if !tables.commands.is_empty() {
+            tables.commanded = tables.hosts.values().map(|row| (row.host.clone(), None)).collect();
+        }
         for row in rows::<ReservationRow>(files, LEASES)? {
+            if !tables.commands.is_empty() {
+                tables.commanded.insert(row.host.clone(), Some(row.address));
+            }
             tables.reserved.insert(row.address, row.mac.clone().unwrap_or_else(|| row.host.clone()));
             tables.reservations.extend(row.mac.clone().map(|mac| (mac, row)));
         }
@@ -321,6 +370,19 @@ impl Tables {
         let reserved = self.reservations.get(mac).and_then(|row| self.network_of(row.address));
         let named = || self.hosts.get(mac).and_then(|row| row.network.as_ref());
         reserved.or_else(|| self.networks.iter().find(|network| named() == Some(&network.network)))
+    }
+
+    /// The host that the site gives this MAC.
+    pub fn host_of_mac(&self, mac: &str) -> Option<&str> {
+        self.hosts.get(mac).map(|row| row.host.as_str())
+    }
+
+    /// The host that the site gives this address. One without MAC stands there by its own name.
+    pub fn host_of_address(&self, address: Ipv4Addr) -> Option<&str> {
+        let owner = self.reserved.get(&address)?;
+        let by_mac = self.host_of_mac(owner).or_else(|| self.reservations.get(owner).map(|row| row.host.as_str()));
+        // `network lan` is no host: its gateway, server or resolver is none that the site declares.
+        by_mac.or_else(|| (!owner.contains(' ')).then_some(owner))
     }
 
     /// The menu of whoever has this MAC, or else this address.

@@ -40,7 +40,7 @@ pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diag
 }
 
 /// Nodes whose values and lists merge, so that a priority means something in them.
-const MERGED: &[&str] = &["profile", "menu", "dns", "nfs", "overlay"];
+const MERGED: &[&str] = &["profile", "menu", "dns", "nfs", "overlay", "audit"];
 
 /// A priority before a value or a list: one of two words, and only where things merge.
 pub fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {

@@ -128,11 +128,28 @@ impl Leases {
                 let in_pool = self.by_end.iter().find(|(_, address)| address >= first).map(|(until, _)| *until);
                 self.full.extend(in_pool.map(|until| (*first, until)));
             }
-            Event::ReservationOffered { .. }
+            Event::ClientDiscovered { .. }
+            | Event::ReservationOffered { .. }
             | Event::ReservationGranted { .. }
             | Event::ReservationDeclined { .. }
             | Event::RequestRefused { .. }
             | Event::LoaderOffered { .. }
+            | Event::CommandGiven { .. }
+            | Event::CommandRefused { .. }
+            | Event::LabelsGuessed { .. }
+            | Event::HelpCalled { .. }
+            | Event::StatusAsked { .. }
+            | Event::LineLogged(_)
+            | Event::LinesDropped { .. }
+            | Event::RecordsLost { .. }
+            | Event::RecordsDeleted { .. }
+            | Event::DocumentRefused { .. }
+            | Event::PowerAsked { .. }
+            | Event::PowerChanged { .. }
+            | Event::PowerKept { .. }
+            | Event::PowerFailed { .. }
+            | Event::PowerSeen { .. }
+            | Event::WakeSent { .. }
             | Event::FileAsked { .. } => {}
         }
     }

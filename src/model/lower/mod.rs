@@ -2,8 +2,10 @@
 //!
 //! The only room that knows both. Values that cannot be built are reported and left out.
 
+mod audit;
 mod boot;
 mod claims;
+mod commands;
 mod dns;
 mod engines;
 mod network;
@@ -44,6 +46,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         menu: config.menu.as_ref().map(boot::menu),
         forwards: Vec::new(),
         records: Vec::new(),
+        commands: Vec::new(),
         nfs: config.nfs.as_ref().map(|merged| nfs::nfs(merged, &config.overlays, &mut texts, diags)),
         ids: Ids::read(sources, diags),
         timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
@@ -53,6 +56,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         power: node.map(|node| power::power(|name| node.prop(name))).unwrap_or_default(),
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
+        audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
         schedules: power::schedules(&config.schedules, diags),
         holidays: power::holidays(&config.holidays, diags),
         engines: engines::engines(&config.engines, diags),
@@ -60,10 +64,12 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         references: config.references.clone(),
         templates: config.templates.clone(),
     };
+    site.references.extend(site.audit.iter().flat_map(audit::secrets));
     network::hosts(config, &mut site, diags);
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);
         site.records = dns::records(dns, &site.domain, diags);
+        site.commands = commands::commands(dns, &site.domain, diags);
     }
     Some(site)
 }

@@ -34,7 +34,12 @@ pub(super) fn facts(old: &Host, new: &Host) -> Vec<Fact> {
     let of = |all: &[(&'static str, String)], name: &str| {
         all.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
-    names.into_iter().flat_map(|name| set(name, &of(&was, name), &of(&is, name), String::clone)).collect()
+    let selectors = |host: &Host| host.power.iter().flat_map(|row| row.selectors.iter().cloned()).collect::<BTreeSet<_>>();
+    let [was_in, is_in] = [old, new].map(|host| selectors(host).into_iter().collect::<Vec<_>>());
+    let told = names.into_iter().flat_map(|name| set(name, &of(&was, name), &of(&is, name), String::clone));
+    // By which commands reach it; who came or went has them all.
+    let both = !old.power.is_empty() && !new.power.is_empty();
+    told.chain(set("selector", &was_in, &is_in, String::clone).into_iter().filter(|_| both)).collect()
 }
 
 /// Schedules that differ, and whose machines turn on and off otherwise.

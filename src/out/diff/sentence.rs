@@ -17,7 +17,7 @@ pub(super) fn sentence(change: &Change, quote: Quote) -> String {
     let quote = |text: &str| quote(&short(text));
     let body = match (change.area, change.subjects.as_slice()) {
         (Area::Files, [only]) => format!("{} {}{}", action(change.action), quote(&only.name), bracketed(change, only, &quote)),
-        (Area::Forwarders, _) => facts(&change.facts, change.action, &quote),
+        (Area::Forwarders | Area::Audit, _) => facts(&change.facts, change.action, &quote),
         (_, [only]) => one(change, only, &quote),
         (_, several) => many(change, several, &quote),
     };
@@ -33,9 +33,11 @@ pub(super) fn noun(area: Area, count: usize) -> &'static str {
         Area::Networks => ("network", "networks"),
         Area::Zones => ("zone", "zones"),
         Area::Forwarders => ("forwarders", "forwarders"),
+        Area::Commands => ("command", "commands"),
         Area::Assets => ("asset", "assets"),
         Area::Loaders => ("loader", "loaders"),
         Area::Texts => ("text", "texts"),
+        Area::Audit => ("audit", "audit"),
         Area::Files => ("file", "files"),
     };
     if count == 1 { one } else { several }
@@ -69,9 +71,11 @@ fn one(change: &Change, subject: &Subject, quote: &impl Fn(&str) -> String) -> S
         | Area::Networks
         | Area::Zones
         | Area::Forwarders
+        | Area::Commands
         | Area::Assets
         | Area::Loaders
         | Area::Texts
+        | Area::Audit
         | Area::Files => {
             format!("{} {}", noun(change.area, 1), quote(&subject.name))
         }

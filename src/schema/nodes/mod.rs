@@ -1,5 +1,6 @@
 //! The table itself: families of nodes in the order in which a site is usually written.
 
+mod audit;
 mod boot;
 mod dns;
 mod engines;
@@ -11,6 +12,7 @@ mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
+pub use dns::COMMAND;
 pub use engines::ENGINES;
 pub use module::REFERENCES;
 pub use site::HOST_FACTS;
@@ -30,6 +32,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Roots over NFS", nodes: nfs::NODES },
     Family { title: "When machines are on", nodes: power::NODES },
     Family { title: "Names", nodes: dns::NODES },
+    Family { title: "What happens", nodes: audit::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];
