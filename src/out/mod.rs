@@ -10,6 +10,7 @@ mod commands;
 pub mod diff;
 pub mod manifest;
 pub mod plan;
+mod power;
 pub mod serial;
 pub mod table;
 pub mod tree;
