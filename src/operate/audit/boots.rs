@@ -70,14 +70,37 @@ pub struct Boot {
 }
 
 /// Boots of one host, as they are read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Boots {
+    /// A host, or a MAC.
+    name: String,
+    /// What it was offered last: of a machine that nobody declared, files and lines tell no more.
+    address: Option<String>,
     current: Option<Boot>,
 }
 
 impl Boots {
-    /// Takes note of a record of the host; a boot that is over is given back.
+    pub fn of(name: &str) -> Boots {
+        Boots { name: name.to_owned(), address: None, current: None }
+    }
+
+    /// Is it a record of this host?
+    fn is_mine(&mut self, entry: &Entry) -> bool {
+        let mac = entry.text("mac");
+        let named = entry.host() == Some(&self.name) || mac == Some(&self.name);
+        let address = entry.text("address").filter(|_| mac.is_some());
+        if let Some(address) = address.filter(|address| named || self.address.as_deref() == Some(address)) {
+            // Whoever else gets the address has it now.
+            self.address = named.then(|| address.to_owned());
+        }
+        named || mac.is_none() && self.address.as_deref().is_some_and(|address| address == entry.source())
+    }
+
+    /// Takes note of a record; a boot that is over is given back.
     pub fn add(&mut self, entry: &Entry) -> Option<Boot> {
+        if !self.is_mine(entry) {
+            return None;
+        }
         let what = |name: &str| entry.text(name).unwrap_or_default().to_owned();
         let step = match entry.event.as_str() {
             "client-discovered" => return self.discovered(entry),
@@ -100,7 +123,7 @@ impl Boots {
             step = Step::Initrd;
         }
         // Lines of a system that is being stopped are none of the boot that begins.
-        let early = step == Step::Line && !boot.has(Step::Menu);
+        let early = step == Step::Line && !boot.has(Step::Address);
         if !boot.has(step) && !early && !boot.has(Step::Line) {
             boot.steps.push((step, entry.at, what));
             boot.absent = None;
@@ -190,7 +213,7 @@ impl Boot {
             return format!("up after {}", seconds(at - self.begun()));
         }
         let absent = self.absent.as_ref().map(|path| format!("; it asked for {}, which is not here", escaped(path)));
-        let state = if now - at < GOING_ON_MICROS { "so far after" } else { "stopped after" };
+        let state = if (0..GOING_ON_MICROS).contains(&(now - at)) { "so far after" } else { "stopped after" };
         format!("{state} {}: {}{}", furthest.name(), furthest.missing(), absent.unwrap_or_default())
     }
 
