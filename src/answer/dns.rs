@@ -71,6 +71,21 @@ impl Zones {
         Ok(zones)
     }
 
+    /// Has a zone this name, or one below it?
+    pub(super) fn knows(&self, name: &LowerName) -> bool {
+        self.find(name).is_some_and(|zone| zone.names.contains(name))
+    }
+
+    /// The SOA for a “no” that nobody keeps.
+    pub(super) fn fleeting(&self, name: &LowerName) -> Option<Record> {
+        let mut soa = self.find(name)?.soa.clone();
+        soa.ttl = 0;
+        if let RData::SOA(data) = &mut soa.data {
+            data.minimum = 0;
+        }
+        Some(soa)
+    }
+
     /// The zone nearest above a name.
     fn find(&self, name: &LowerName) -> Option<&Zone> {
         let mut name = name.clone();
@@ -201,7 +216,7 @@ pub fn join(reply: &[u8], forwarded: &[u8]) -> Vec<u8> {
 }
 
 /// Only the site's own networks, and this machine: an open resolver is a weapon.
-fn may_recurse(peer: Ipv4Addr, tables: &Tables) -> bool {
+pub(super) fn may_recurse(peer: Ipv4Addr, tables: &Tables) -> bool {
     !tables.forwards.is_empty() && (peer.is_loopback() || tables.network_of(peer).is_some())
 }
 
@@ -257,7 +272,7 @@ fn negative(zone: &Zone) -> Record {
 }
 
 /// Bytes, cut and marked where they do not fit the client's UDP.
-fn finish(mut reply: Message, query: &Message, over_tcp: bool) -> Answer {
+pub(super) fn finish(mut reply: Message, query: &Message, over_tcp: bool) -> Answer {
     if let Some(edns) = &query.edns {
         let mut ours = Edns::new();
         ours.set_max_payload(UDP_BYTES_MAX).set_version(0);

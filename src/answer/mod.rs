@@ -5,9 +5,11 @@
 //! generation are all that is known. Any bytes may come in; what is not understood is [`None`] or an
 //! error of the protocol, never a panic.
 
+pub mod commands;
 pub mod dhcp;
 pub mod dns;
 pub mod http;
+pub mod power;
 pub mod syslog;
 pub mod tftp;
 pub mod tree;

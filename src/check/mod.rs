@@ -8,12 +8,15 @@
 
 mod audit;
 mod boot;
+mod commands;
 mod dhcp;
 mod dns;
 mod engines;
 mod host;
 mod network;
 mod nfs;
+mod power;
+mod schedule;
 mod site;
 
 use crate::diag::Diags;
@@ -55,7 +58,17 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
     Check { codes: &["dns/forward-self"], about: "forwarders are others", run: dns::forwards },
-    Check { codes: &["schedule/bad-zone"], about: "the time zone exists", run: site::timezone },
+    Check { codes: &["dns/command-open"], about: "not everybody may switch machines", run: commands::open },
+    Check { codes: &["dns/command-from", "dns/command-outside"], about: "whoever may give a command exists", run: commands::callers },
+    Check { codes: &["dns/command-clash"], about: "a command's name is nothing else", run: commands::clashes },
+    Check { codes: &["dns/name-length"], about: "a command's name fits a packet", run: commands::lengths },
+    Check { codes: &["schedule/bad-zone", "schedule/no-zone"], about: "time zones exist, and schedules have one", run: schedule::zones },
+    Check { codes: &["schedule/order", "schedule/overlap"], about: "windows end after they begin, and lie apart", run: schedule::windows },
+    Check { codes: &["schedule/dst-gap"], about: "clocks show the times of windows on all days", run: schedule::gaps },
+    Check { codes: &["schedule/no-holidays", "schedule/holidays-end"], about: "holidays are known, and for how long", run: schedule::holidays },
+    Check { codes: &["host/unknown-schedule", "schedule/unused"], about: "every schedule that is named exists, and is used", run: schedule::names },
+    Check { codes: &["schedule/no-power", "schedule/no-off"], about: "hosts with a schedule can be switched", run: power::schedules },
+    Check { codes: &["power/no-address", "power/no-amt", "power/no-mac", "secret/unknown"], about: "what switches hosts can be reached", run: power::ways },
     Check { codes: &["eval/unknown-reference", "secret/unknown"], about: "names that options hold exist", run: site::references },
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
     Check { codes: &["audit/same-sink", "audit/half-login"], about: "every sink is named once, with a whole login or none", run: audit::sinks },

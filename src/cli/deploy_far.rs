@@ -12,11 +12,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
     #[arg(long, value_name = "DIR")]
-    state: PathBuf,
+    state: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     super::target::ignore_hangup();
-    answer_lines(&args.store, &args.state, std::io::stdin().lock(), std::io::stdout().lock())?;
+    answer_lines(&args.store, args.state.as_deref(), std::io::stdin().lock(), std::io::stdout().lock())?;
     Ok(Outcome::Good)
 }

@@ -12,9 +12,10 @@ use crate::terminal::{print, say};
 /// Where the boot server is.
 #[derive(clap::Args)]
 pub(super) struct TargetArgs {
-    /// The state folder of the server there
-    #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
-    state: PathBuf,
+    /// The state folder of the server there, for the first deploy: the store remembers it
+    /// [default: /var/lib/pxelator]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// An option for ssh, as in its configuration file; may be given several times
     #[arg(long = "ssh-option", value_name = "OPTION")]
     ssh_options: Vec<String>,
@@ -65,11 +66,11 @@ impl TargetArgs {
     pub(super) fn open(&self, target: &Target) -> Result<Link, Error> {
         let ssh = Ssh { options: self.ssh_options.clone(), program: self.remote.clone() };
         // Of this machine, a state folder may be named from where we are; of another one it may not.
-        let state = match target {
-            Target::Here(_) => std::path::absolute(&self.state).unwrap_or_else(|_| self.state.clone()),
-            Target::There { .. } => self.state.clone(),
+        let absolute = |state: &PathBuf| match target {
+            Target::Here(_) => std::path::absolute(state).unwrap_or_else(|_| state.clone()),
+            Target::There { .. } => state.clone(),
         };
-        Link::open(target, &state, &ssh)
+        Link::open(target, self.state.as_ref().map(absolute).as_deref(), &ssh)
     }
 }
 

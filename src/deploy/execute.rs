@@ -97,7 +97,9 @@ impl Execution<'_> {
         if found.way_back != plan.way_back {
             let named = |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
             let (found, planned) = (named(found.way_back), named(plan.way_back));
-            return Err(Error::Stale(format!("the way back is {found}, and {planned} in the plan, for what was whole is damaged by now")));
+            return Err(Error::Stale(format!(
+                "the way back is {found}, and {planned} in the plan, for what was whole is damaged by now"
+            )));
         }
         if plan.number <= found.last {
             return Err(Error::Stale(format!("{} is taken, {} was the last", plan.number, found.last)));
@@ -147,6 +149,7 @@ impl Work<'_> {
                     self.store.finish(fresh, *to)?;
                     self.fresh = None;
                 }
+                self.store.remember(self.execution.state)?;
                 self.store.switch(*to)?;
                 told(self.store.note(&self.about.event()), news);
                 Ok(())

@@ -175,14 +175,15 @@ pub struct Row {
 #[derive(Debug)]
 pub(super) struct Far {
     store: PathBuf,
-    state: PathBuf,
+    /// Where the server keeps its state, if it was said.
+    state: Option<PathBuf>,
     /// What came with the last plan.
     tree: Option<Tree>,
 }
 
 impl Far {
-    pub(super) fn new(store: &Path, state: &Path) -> Far {
-        Far { store: store.to_owned(), state: state.to_owned(), tree: None }
+    pub(super) fn new(store: &Path, state: Option<&Path>) -> Far {
+        Far { store: store.to_owned(), state: state.map(Path::to_owned), tree: None }
     }
 
     pub(super) fn answer(&mut self, request: Request, news: &mut dyn FnMut(String)) -> Result<Reply> {
@@ -195,13 +196,9 @@ impl Far {
             Request::Execute(order) => {
                 let Order { plan, tree, who, assets } = *order;
                 let tree = tree.map(Tree::check).transpose()?.or(self.tree.take());
-                let execution = execute::Execution {
-                    store: &self.store,
-                    state: &self.state,
-                    plan: &plan,
-                    who: &who,
-                    assets: assets.as_deref(),
-                };
+                let state = Store::look(&self.store)?.state(self.state.as_deref())?;
+                let execution =
+                    execute::Execution { store: &self.store, state: &state, plan: &plan, who: &who, assets: assets.as_deref() };
                 Ok(Reply::Executed(execution.run(tree, news)?))
             }
             Request::List => Ok(Reply::Listed { rows: self.rows()? }),
@@ -210,14 +207,15 @@ impl Far {
 
     fn plan(&self, desire: &Desire, tree: Option<Tree>) -> Result<Planned> {
         let store = Store::look(&self.store)?;
-        let situation = survey::situation(&store, &self.state)?;
+        let state = store.state(self.state.as_deref())?;
+        let situation = survey::situation(&store, &state)?;
         let from = desire.rollback.as_ref().map(|to| survey::rollback_to(&store, to)).transpose()?;
         let new = from.map(|from| Tree::of(store.open(from)?)).transpose()?;
         let tree = new.as_ref().or(tree.as_ref()).ok_or_else(|| Error::Stale("no generation came with it".into()))?;
         let files = tree.bytes();
         let mut tables = Tables::read(&files)?;
         Zones::load(&tables, &BTreeMap::new())?;
-        relocate(&mut tables, &store, &self.state, desire.assets.as_deref())?;
+        relocate(&mut tables, &store, &state, desire.assets.as_deref())?;
         let (old, damage) = match situation.current.as_ref().map(|place| store.open(place.number)) {
             Some(Ok(generation)) => (Some(Tree::of(generation)?), None),
             Some(Err(error)) => (None, Some(error.to_string())),
@@ -301,7 +299,7 @@ pub(super) fn relocate(tables: &mut Tables, store: &Store, state: &Path, assets:
 
 /// The far end: requests from `input`, replies to `output`, until `input` ends. A reader that went away
 /// ends nothing: what was begun is brought to its end, or taken back.
-pub fn answer_lines(store: &Path, state: &Path, mut input: impl BufRead, mut output: impl Write) -> std::io::Result<()> {
+pub fn answer_lines(store: &Path, state: Option<&Path>, mut input: impl BufRead, mut output: impl Write) -> std::io::Result<()> {
     let mut say = |line: String| {
         let _nobody_listens = writeln!(output, "{line}").and_then(|()| output.flush());
     };

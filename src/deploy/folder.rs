@@ -21,6 +21,10 @@ const GENERATIONS: &str = "generations";
 const CURRENT: &str = "current";
 const ABOUT: &str = "about.json";
 const STAMPED: &str = "stamped";
+/// Which server reads the store: one without its serials would start them anew, and nobody would be asked.
+const STATE: &str = "state";
+/// The server's state folder where nothing else was ever said.
+const STATE_USUAL: &str = "/var/lib/pxelator";
 /// What is not finished begins so, and is cleared by the next deploy.
 const UNFINISHED: &str = ".unfinished-";
 
@@ -142,6 +146,33 @@ impl Store {
 
     pub(super) fn note(&self, event: &Event) -> Result<()> {
         history::append(&self.root, event)
+    }
+
+    /// The state folder of the server: as it was said at an earlier deploy, or is said now.
+    pub(super) fn state(&self, given: Option<&Path>) -> Result<PathBuf> {
+        let path = self.root.join(STATE);
+        let known = match fs::read_to_string(&path) {
+            Ok(text) => Some(PathBuf::from(text.trim_end_matches('\n'))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed("read", &path)(error).into()),
+        };
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        match (known, given) {
+            (Some(known), Some(given)) if real(&known) != real(given) => {
+                Err(Error::OtherState { store: self.root.clone(), known, given: given.to_owned() })
+            }
+            (Some(known), _) => Ok(known),
+            (None, given) => Ok(given.unwrap_or(Path::new(STATE_USUAL)).to_owned()),
+        }
+    }
+
+    /// From now on the store knows its server.
+    pub(super) fn remember(&self, state: &Path) -> Result<()> {
+        let path = self.root.join(STATE);
+        if path.exists() {
+            return Ok(());
+        }
+        Ok(store::out::replace_file(&path, &format!("{}\n", state.display()))?)
     }
 
     /// The number that `current` leads to.

@@ -94,7 +94,11 @@ fn insist<T>(deadline: Instant, mut ask: impl FnMut() -> std::io::Result<T>) -> 
 /// keeps nobody here.
 fn rest(deadline: Instant) -> std::io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now()).min(ROUND);
-    if left.is_zero() { Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "it took too long (--patience)")) } else { Ok(left) }
+    if left.is_zero() {
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "it took too long (--patience)"))
+    } else {
+        Ok(left)
+    }
 }
 
 /// What the system calls "temporarily unavailable" is a server that was asked and said nothing.

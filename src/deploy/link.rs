@@ -43,7 +43,7 @@ pub enum Link {
 pub struct HereLink(Far);
 
 impl Link {
-    pub fn open(target: &Target, state: &Path, ssh: &Ssh) -> Result<Link> {
+    pub fn open(target: &Target, state: Option<&Path>, ssh: &Ssh) -> Result<Link> {
         match target {
             Target::Here(store) => Ok(Link::Here(Box::new(HereLink(Far::new(store, state))))),
             Target::There { host, folder } => Ok(Link::There(Box::new(Session::open(ssh, host, folder, state)?))),

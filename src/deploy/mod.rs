@@ -7,6 +7,7 @@
 //!  STORE/current -> generations/7           the only switch: one rename
 //!  STORE/generations/7/{about.json,out/,stamped/}
 //!  STORE/history.jsonl                      one line an event
+//!  STORE/state                              the state folder of the server that reads it
 //! ```
 //! [`link`] is the way to the boot server: a folder here, or [`ssh`]. [`far`] answers what comes over it,
 //! beside the [`folder`] of generations: it [`survey`]s, plans, and [`execute`]s; [`health`] asks the server.
@@ -50,6 +51,10 @@ pub enum Error {
     NoStore { path: PathBuf },
     #[error("{path} cannot be made, for there is no folder {parent}: read the path again, or make the folder")]
     NoParent { path: PathBuf, parent: PathBuf },
+    #[error(
+        "{store} belongs to a server whose state folder is {known}, and --state says {given}: leave --state away; if the folder has moved, write its new path into {store}/state"
+    )]
+    OtherState { store: PathBuf, known: PathBuf, given: PathBuf },
     #[error("another deploy or rollback is at work in {path}: wait until it ends")]
     Busy { path: PathBuf },
     #[error("generation {number} is damaged: {what}; deploy it again")]
@@ -86,7 +91,7 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Error::Stale(_) | Error::OtherGeneration { .. } | Error::Assets { .. } | Error::Unhealthy { .. } => true,
-            Error::NoNumber { .. } | Error::NoWayBack { .. } => true,
+            Error::NoNumber { .. } | Error::NoWayBack { .. } | Error::OtherState { .. } => true,
             Error::Far { is_refusal, .. } => *is_refusal,
             Error::Damaged { .. } => false,
             Error::Store(_) | Error::Table(_) | Error::Zone(_) | Error::NotStore { .. } | Error::NoStore { .. } => false,

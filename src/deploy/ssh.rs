@@ -64,8 +64,9 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn open(ssh: &Ssh, host: &str, folder: &str, state: &Path) -> Result<Session> {
-        let remote = format!("{} deploy-far --store {} --state {}", ssh.program, quote(folder), quote(&state.to_string_lossy()));
+    pub(super) fn open(ssh: &Ssh, host: &str, folder: &str, state: Option<&Path>) -> Result<Session> {
+        let state = state.map_or(String::new(), |state| format!(" --state {}", quote(&state.to_string_lossy())));
+        let remote = format!("{} deploy-far --store {}{state}", ssh.program, quote(folder));
         let mut command = Command::new("ssh");
         let fixed =
             ["BatchMode=yes".into(), format!("ConnectTimeout={CONNECT_SECS}"), format!("ServerAliveInterval={ALIVE_SECS}")];

@@ -4,7 +4,8 @@
 //! # Description
 //! `dns/ZONE.zone` is an RFC 1035 master file. Reverse zones are cut at octets: a /23 has two, a /26
 //! shares its /24's. Serials are always 0 here: they live in the state folder, and whoever serves a zone
-//! stamps it. `dns/forward.jsonl` has a row for each forwarder.
+//! stamps it. `dns/forward.jsonl` has a row for each forwarder, `dns/commands.jsonl` one for each command:
+//! their names are in no zone.
 //!
 //! # Syntax
 //! Reads the domain of `site`, `network` (`server`), `host`, and `dns`.
@@ -13,7 +14,7 @@
 //! ```kdl
 //! site lab domain="lab.example"
 //! network lan "10.77.0.0/24" server=2 { host boot 2 "52:54:00:77:00:02" }
-//! dns { forward "9.9.9.9"; cname git to=boot }
+//! dns { forward "9.9.9.9"; cname git to=boot; command "wake.{host}.do" run=power-on from=lan }
 //! ```
 
 use std::collections::BTreeMap;
@@ -21,8 +22,8 @@ use std::net::Ipv4Addr;
 
 use crate::check::Checked;
 use crate::diag::Diags;
-use crate::model::{Domain, Host, Record, RecordData, Site, Subnet, TTL_SECS};
-use crate::out::table::{FORWARDS, ForwardRow, ZONE_SUFFIX, ZONES, json};
+use crate::model::{Domain, Host, Record, RecordData, Run, Site, Subnet, TTL_SECS};
+use crate::out::table::{self, COMMANDS, CommandRow, FORWARDS, ForwardRow, Range, ZONE_SUFFIX, ZONES, json};
 use crate::out::{Lines, Wing};
 use crate::source::Span;
 
@@ -36,6 +37,9 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         forwards.line(&[at.span], json(&ForwardRow { address: at.value }));
     }
     wing.write(FORWARDS.into(), forwards);
+    if !site.commands.is_empty() {
+        wing.write(COMMANDS.into(), commands(site));
+    }
     let servers = name_servers(site);
     wing.write(zone_path(site.domain.as_str()), forward_zone(site, &servers));
     for (zone, (origin, pointers)) in reverse_zones(site) {
@@ -46,6 +50,25 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         }
         wing.write(zone_path(&zone), lines);
     }
+}
+
+fn commands(site: &Site) -> Lines {
+    let mut commands: Vec<_> = site.commands.iter().collect();
+    commands.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let mut lines = Lines::default();
+    for command in commands {
+        let from = command.ranges(site).into_iter().map(|range| Range::new(range.base(), range.bits())).collect();
+        let run = match command.run {
+            Run::PowerOn => table::Run::PowerOn,
+            Run::PowerOff => table::Run::PowerOff,
+            Run::PowerCycle => table::Run::PowerCycle,
+            Run::Status => table::Run::Status,
+            Run::Call => table::Run::Call,
+        };
+        let name = format!("{}.{}", command.name.value, site.domain);
+        lines.line(&[command.span], json(&CommandRow { name, run, from }));
+    }
+    lines
 }
 
 pub(super) fn zone_path(zone: &str) -> String {

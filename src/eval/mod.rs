@@ -44,6 +44,9 @@ pub struct Config<'s> {
     pub overlays: Vec<Merged<'s>>,
     pub audit: Option<Merged<'s>>,
     pub secrets: Vec<Node<'s>>,
+    pub schedules: Vec<Node<'s>>,
+    /// Those of the site; they add up.
+    pub holidays: Vec<Node<'s>>,
     /// Other servers that the site is written down for.
     pub engines: Vec<Node<'s>>,
     /// `assert` and `warn`.
@@ -131,6 +134,8 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "nfs" => nfs.push(node),
             "audit" => audits.push(node),
             "secret" => config.secrets.push(node),
+            "schedule" => config.schedules.push(node),
+            "holidays" => config.holidays.push(node),
             "engine" => config.engines.push(node),
             "assert" | "warn" => config.claims.push(node),
             "module" => diags.push(

@@ -126,7 +126,7 @@ impl<'s> Scope<'s> {
     }
 
     fn filler<'a>(&'a self, budget: &'a mut Budget, diags: &'a mut Diags) -> Filler<'a, 's> {
-        Filler { scope: self, locals: Vec::new(), around: 1, budget, diags }
+        Filler { scope: self, locals: Vec::new(), around: 1, kept: None, budget, diags }
     }
 }
 
@@ -136,6 +136,8 @@ struct Filler<'a, 's> {
     locals: Vec<(String, Datum<'s>)>,
     /// How often all of these run together.
     around: u128,
+    /// What stands for itself in the value that is filled.
+    kept: Option<&'static str>,
     budget: &'a mut Budget,
     diags: &'a mut Diags,
 }
@@ -172,9 +174,11 @@ impl<'s> Filler<'_, 's> {
     /// Fills each value; an argument that is a list becomes as many arguments.
     fn entries(&mut self, node: &mut Node<'s>) {
         let mut filled = Vec::with_capacity(node.entries.len());
+        let is_pattern = node.name.text == schema::COMMAND;
         for mut entry in std::mem::take(&mut node.entries) {
-            let whole = entry.text().and_then(whole_expression).map(|inside| compute(inside, &self.names()));
-            match whole {
+            self.kept = (is_pattern && entry.name.is_none()).then_some(schema::PLACEHOLDER);
+            let inside = entry.text().and_then(whole_expression).filter(|inside| self.kept != Some(*inside));
+            match inside.map(|inside| compute(inside, &self.names())) {
                 Some(Ok(Datum::List(items))) if entry.name.is_none() => {
                     if !self.budget.made(items.len(), entry.span, self.diags) {
                         continue;
@@ -190,6 +194,7 @@ impl<'s> Filler<'_, 's> {
             }
             filled.push(entry);
         }
+        self.kept = None;
         node.entries = filled;
     }
 
@@ -200,7 +205,7 @@ impl<'s> Filler<'_, 's> {
     fn entry(&mut self, entry: &mut Entry<'s>) {
         let span = entry.value_span;
         let Some(text) = entry.text().filter(|text| text.contains('{')) else { return };
-        if let Some(inside) = whole_expression(text) {
+        if let Some(inside) = whole_expression(text).filter(|inside| self.kept != Some(inside)) {
             match compute(inside, &self.names()) {
                 Ok(Datum::List(_)) => self.alone(inside, span),
                 Ok(value) => {
@@ -233,6 +238,11 @@ impl<'s> Filler<'_, 's> {
                 self.diags.push(diag.help("write `{{` for a brace itself"));
                 return out;
             };
+            if self.kept == Some(inside) {
+                out.extend(["{", inside, "}"]);
+                rest = tail;
+                continue;
+            }
             match compute(inside, &self.names()) {
                 Ok(value) => match value.show() {
                     Some(shown) if self.budget.text(shown.len(), span, self.diags) => out.push_str(&shown),

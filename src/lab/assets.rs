@@ -18,10 +18,31 @@ use crate::store;
 const KERNEL_PACKAGE: &str = "linux-image-cloud-amd64";
 /// Drivers that the guest needs; virtio_pci is a module and no dependency of virtio_net, nfsv4 none of nfs.
 const MODULES: &[&str] = &["virtio_pci", "virtio_net", "nfs", "nfsv4"];
+/// The same for a live image, which the guest fetches, mounts, and covers with a layer in memory.
+const LIVE_MODULES: &[&str] = &["loop", "squashfs", "overlay"];
 /// What the guest's scripts call.
 const APPLETS: &[&str] = &[
-    "awk", "cat", "echo", "hostname", "insmod", "ip", "mount", "nslookup", "poweroff", "sed", "sh", "sleep", "switch_root",
-    "sync", "tr", "udhcpc", "usleep",
+    "awk",
+    "cat",
+    "echo",
+    "hostname",
+    "insmod",
+    "ip",
+    "logger",
+    "mkdir",
+    "mount",
+    "nslookup",
+    "poweroff",
+    "sed",
+    "sh",
+    "sleep",
+    "switch_root",
+    "sync",
+    "syslogd",
+    "tr",
+    "udhcpc",
+    "usleep",
+    "wget",
 ];
 /// What the base system has for whoever tries to change it.
 const BASE_APPLETS: &[&str] = &[
@@ -53,6 +74,8 @@ const LOADERS: &[&str] = &[
 /// The names of the guest's two files in the cache.
 pub(super) const KERNEL: &str = "vmlinuz";
 pub(super) const INITRD: &str = "initrd.img";
+/// The base system as a live image.
+pub(super) const LIVE: &str = "filesystem.squashfs";
 
 /// Written last: which guest the cache holds.
 const STAMP: &str = "guest.blake3";
@@ -96,6 +119,8 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
     build_initrd(&work, &root, &version, &cache.join(INITRD))?;
     tell("base: a system to boot over NFS");
     build_base(&cache.join(BASE))?;
+    tell("live image: the same system, to be fetched over HTTP");
+    build_live(&cache.join(BASE), &cache.join(LIVE))?;
     for path in LOADERS.iter().map(Path::new).filter(|path| path.exists()) {
         let name = path.file_name().unwrap_or_default();
         copy(path, &cache.join(name))?;
@@ -107,7 +132,12 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
 }
 
 fn guest_stamp() -> String {
-    blake3::hash(format!("{GUEST_INIT}{GUEST_UDHCPC}{BASE_INIT}{MODULES:?}{APPLETS:?}{BASE_APPLETS:?}{BASE_FILES:?}").as_bytes()).to_hex().to_string()
+    blake3::hash(
+        format!("{GUEST_INIT}{GUEST_UDHCPC}{BASE_INIT}{MODULES:?}{LIVE_MODULES:?}{APPLETS:?}{BASE_APPLETS:?}{BASE_FILES:?}")
+            .as_bytes(),
+    )
+    .to_hex()
+    .to_string()
 }
 
 fn text(path: &Path) -> String {
@@ -169,25 +199,39 @@ fn build_initrd(work: &Path, root: &Path, version: &str, to: &Path) -> Result<()
     if tree.exists() {
         fs::remove_dir_all(&tree).map_err(failed("remove", &tree))?;
     }
-    busybox_tree(&tree, &["modules", "etc", "proc", "sys", "dev", "newroot"], APPLETS)?;
+    busybox_tree(&tree, &["modules", "etc", "proc", "sys", "dev", "live", "newroot", "over"], APPLETS)?;
     write_script(&tree.join("init"), GUEST_INIT)?;
     write_script(&tree.join("bin/udhcpc.script"), GUEST_UDHCPC)?;
+    let first = place_modules(root, version, MODULES, &tree, &[])?;
+    let live = place_modules(root, version, LIVE_MODULES, &tree, &first)?;
+    for (name, order) in [("order", first), ("live-order", live)] {
+        let list = tree.join("modules").join(name);
+        fs::write(&list, order.join("\n") + "\n").map_err(failed("write", &list))?;
+    }
+    let pack = format!("set -e; find . | sort | cpio -o -H newc --owner 0:0 --quiet | gzip -1n >'{}'", to.display());
+    call_in(&tree, "sh", &["-c", &pack]).map(drop)
+}
+
+/// Puts drivers, and those that they need, into the guest; gives their order without those of `before`.
+fn place_modules(root: &Path, version: &str, modules: &[&str], tree: &Path, before: &[String]) -> Result<Vec<String>> {
     let mut order: Vec<String> = Vec::new();
-    for module in MODULES {
+    for module in modules {
         let depends = call("modprobe", &["-d", &text(root), "-S", version, "--show-depends", module])?;
         // `builtin NAME` needs no loading.
         for path in depends.lines().filter_map(|line| line.strip_prefix("insmod ")).map(|path| Path::new(path.trim())) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if !order.contains(&name) {
+            if !order.contains(&name) && !before.contains(&name) {
                 copy(path, &tree.join("modules").join(&name))?;
                 order.push(name);
             }
         }
     }
-    let list = tree.join("modules/order");
-    fs::write(&list, order.join("\n") + "\n").map_err(failed("write", &list))?;
-    let pack = format!("set -e; find . | sort | cpio -o -H newc --owner 0:0 --quiet | gzip -1n >'{}'", to.display());
-    call_in(&tree, "sh", &["-c", &pack]).map(drop)
+    Ok(order)
+}
+
+/// A file system in a file, made anew.
+fn build_live(base: &Path, to: &Path) -> Result<()> {
+    call("mksquashfs", &[&text(base), &text(to), "-noappend", "-all-root", "-no-progress", "-quiet"]).map(drop)
 }
 
 /// A system of busybox alone; its init says that the root works.
@@ -206,7 +250,9 @@ fn busybox_tree(tree: &Path, folders: &[&str], applets: &[&str]) -> Result<()> {
         fs::create_dir_all(tree.join(folder)).map_err(failed("make", tree.join(folder)))?;
     }
     copy(Path::new("/bin/busybox"), &tree.join("bin/busybox"))?;
-    applets.iter().try_for_each(|applet| symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet))))
+    applets
+        .iter()
+        .try_for_each(|applet| symlink("busybox", tree.join("bin").join(applet)).map_err(failed("link", tree.join(applet))))
 }
 
 fn write_script(path: &Path, script: &str) -> Result<()> {
@@ -217,7 +263,7 @@ fn write_script(path: &Path, script: &str) -> Result<()> {
 /// Pins what is in the cache; gives the number of files.
 fn write_lock(cache: &Path) -> Result<usize> {
     let loaders = LOADERS.iter().filter_map(|path| Path::new(path).file_name()?.to_str());
-    let names = [KERNEL, INITRD].into_iter().chain(loaders).filter(|name| cache.join(name).is_file());
+    let names = [KERNEL, INITRD, LIVE].into_iter().chain(loaders).filter(|name| cache.join(name).is_file());
     let pinned =
         names.map(|name| Ok((name.to_owned(), store::assets::hash(cache, name)?))).collect::<Result<BTreeMap<_, _>>>()?;
     store::out::replace_file(&cache.join(Lock::FILE), &Lock::text(&pinned))?;

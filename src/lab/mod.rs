@@ -67,6 +67,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("cpio", "cpio"),
     ("gzip", "gzip"),
+    ("mksquashfs", "squashfs-tools"),
     ("depmod", "kmod"),
     ("modprobe", "kmod"),
     ("dpkg", "dpkg"),

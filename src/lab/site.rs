@@ -5,7 +5,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use super::assets::{INITRD, KERNEL};
+use super::assets::{INITRD, KERNEL, LIVE};
 use super::{Error, Result, failed};
 use crate::answer::dns::Zones;
 use crate::diag::Diags;
@@ -87,7 +87,7 @@ fn own_folder(kept: &Path) -> Result<PathBuf> {
 
 fn unknown(path: &str) -> Error {
     Error::Unfit(format!(
-        "the lab has nothing to put in place of `{path}`: it knows files named vmlinuz*, initrd* and the loaders"
+        "the lab has nothing to put in place of `{path}`: it knows files named vmlinuz*, initrd*, *.squashfs and the loaders"
     ))
 }
 
@@ -107,6 +107,7 @@ fn stand_in(path: &str) -> Option<&str> {
     match name {
         _ if name.starts_with("vmlinuz") || name.starts_with("linux") || name.starts_with("bzImage") => Some(KERNEL),
         _ if name.starts_with("initr") => Some(INITRD),
+        _ if name.ends_with(".squashfs") => Some(LIVE),
         _ => Some(name),
     }
 }

@@ -189,7 +189,7 @@ impl Asked<'_> {
             Type::Names if slot.name == "tags" => self.names(Kind::Tag, ""),
             Type::Text if slot.name == "to" && cursor.parent() == "dns" => self.names(Kind::Host, ""),
             Type::Text | Type::Names | Type::Any | Type::Int(..) | Type::Duration(..) | Type::Declares(_) => Vec::new(),
-            Type::Address | Type::Addresses | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath => Vec::new(),
+            Type::Address | Type::Addresses | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Pattern => Vec::new(),
         }
     }
 

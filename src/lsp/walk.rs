@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
 
     fn entry(&mut self, entry: &Entry<'_>, slot: &'static Slot, node: &Node<'_>, options: &str) {
         let Some(text) = entry.text() else { return };
-        self.braces(entry, text);
+        self.braces(entry, text, if slot.kind == Type::Pattern { schema::PLACEHOLDER } else { "" });
         if entry.is_secret() {
             return self.name(Kind::Secret, "", text, entry, Role::Refers);
         }
@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Type::Text | Type::Names | Type::Any | Type::Int(..) | Type::Bool | Type::Duration(..) => {}
-            Type::Address | Type::Addresses | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath => {}
+            Type::Address | Type::Addresses | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Pattern => {}
             Type::OneOf(_) | Type::Secret => {}
         }
     }
@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
             Kind::Option => options.to_owned(),
             Kind::Counter => self.repeat(node),
             Kind::Instance => node.title().unwrap_or_default().to_owned(),
-            Kind::Site | Kind::Network | Kind::Group | Kind::Host | Kind::Profile | Kind::Module | Kind::Secret | Kind::Tag | Kind::Base | Kind::Overlay => String::new(),
+            Kind::Site | Kind::Network | Kind::Group | Kind::Host | Kind::Profile | Kind::Module | Kind::Secret | Kind::Tag | Kind::Base | Kind::Overlay | Kind::Schedule => String::new(),
         }
     }
 
@@ -150,7 +150,7 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, entry: &Entry<'_>, declared: Option<&Declared>) {
         let Some(text) = entry.text() else { return };
-        self.braces(entry, text);
+        self.braces(entry, text, "");
         match declared.and_then(|declared| declared.to) {
             _ if entry.is_secret() => self.name(Kind::Secret, "", text, entry, Role::Refers),
             Some(kind) => self.name(kind, "", text, entry, Role::Refers),
@@ -189,14 +189,17 @@ impl<'a> Walk<'a> {
         Place { file: self.file.clone(), range, role, value, is_hidden: false }
     }
 
-    /// `{names}` in a text.
-    fn braces(&mut self, entry: &Entry<'_>, text: &str) {
+    /// `{names}` in a text; `kept` stands for itself.
+    fn braces(&mut self, entry: &Entry<'_>, text: &str, kept: &str) {
         if !text.contains('{') {
             return;
         }
         let module = self.facts.modules.get(&self.module);
         let counters = &self.counters;
         let key = |name: &str| {
+            if name == kept {
+                return None;
+            }
             if let Some((_, repeat)) = counters.iter().rev().find(|(counter, _)| counter == name) {
                 return Some(Key::new(Kind::Counter, repeat, name));
             }

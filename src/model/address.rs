@@ -52,6 +52,11 @@ impl Subnet {
         if subnet.base == address { Ok(subnet) } else { Err(SubnetError::HostBits(subnet)) }
     }
 
+    /// One address alone.
+    pub fn one(address: Ipv4Addr) -> Subnet {
+        Subnet { base: address, bits: 32 }
+    }
+
     pub fn base(self) -> Ipv4Addr {
         self.base
     }

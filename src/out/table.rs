@@ -9,6 +9,8 @@ use std::net::Ipv4Addr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use super::commands::{CommandRow, Range, Run};
+
 pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
 pub const ASSETS: &str = "boot/assets.jsonl";
@@ -17,13 +19,15 @@ pub const TEXTS: &str = "boot/files/";
 pub const NETWORKS: &str = "dhcp/networks.jsonl";
 pub const LEASES: &str = "dhcp/leases.jsonl";
 pub const FORWARDS: &str = "dns/forward.jsonl";
+pub const COMMANDS: &str = "dns/commands.jsonl";
 pub const ZONE_SUFFIX: &str = ".zone";
 pub const ZONES: &str = "dns/";
 pub const ROOTS: &str = "nfs/roots.jsonl";
 pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 /// The texts of overlays lie below it, as `OVERLAY/etc/motd`.
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
-
+pub const POWER: &str = "power/hosts.jsonl";
+pub const SCHEDULES: &str = "power/schedules.jsonl";
 pub const SPOOL: &str = "audit/spool.jsonl";
 pub const SINKS: &str = "audit/sinks.jsonl";
 
@@ -180,6 +184,68 @@ pub struct SinkRow {
     pub password_file: Option<String>,
 }
 
+/// `power/hosts.jsonl`: a host that can be switched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerRow {
+    pub host: String,
+    pub address: Option<Ipv4Addr>,
+    pub macs: Vec<String>,
+    /// Of its network: where a wake-up goes.
+    pub broadcast: Option<Ipv4Addr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amt: Option<AmtRow>,
+    /// Does its firmware listen for Wake on LAN?
+    pub wake: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The groups around it and its tags, by which a person names several hosts at once: `group:kiosks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selectors: Vec<String>,
+}
+
+/// A host's controller, within its row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmtRow {
+    pub user: String,
+    /// On the boot server.
+    pub password_file: String,
+    pub port: u16,
+    pub tls: bool,
+}
+
+/// `power/schedules.jsonl`: when machines are on. `answer::power` reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleRow {
+    pub schedule: String,
+    /// IANA's name.
+    pub timezone: String,
+    pub windows: Vec<WindowRow>,
+    /// Days on which no window begins: `12-25` in each year, `2027-03-29` in one, `FIRST..LAST` for several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holidays: Vec<String>,
+    /// The last day for which the site knows its holidays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays_until: Option<String>,
+}
+
+/// From when to when, within its schedule's row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRow {
+    /// `mon` to `sun`, in this order: the days on which it begins.
+    pub days: Vec<String>,
+    /// `07:30`
+    pub on: String,
+    /// At most `24:00`.
+    pub off: String,
+    /// It ends on the next day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overnight: bool,
+}
+
 impl NetworkRow {
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         u32::from(address) & u32::from(self.mask) == u32::from(self.first)
@@ -232,12 +298,19 @@ pub struct Tables {
     /// By name without the suffix: the text of a master file.
     pub zones: BTreeMap<String, String>,
     pub forwards: Vec<Ipv4Addr>,
+    pub commands: Vec<CommandRow>,
+    /// The hosts that commands may be about, with their addresses; none where there are no commands.
+    pub commanded: BTreeMap<String, Option<Ipv4Addr>>,
     /// In the order of the hosts' names.
     pub roots: Vec<RootRow>,
     pub overlay_files: Vec<OverlayFileRow>,
     /// A site without `audit` says nothing.
     pub keep_secs: Option<u64>,
     pub sinks: Vec<SinkRow>,
+    /// The hosts that can be switched, by name.
+    pub power: BTreeMap<String, PowerRow>,
+    /// By name.
+    pub schedules: BTreeMap<String, ScheduleRow>,
 }
 
 impl Tables {
@@ -247,20 +320,29 @@ impl Tables {
             networks: rows(files, NETWORKS)?,
             loaders: rows(files, LOADERS)?,
             forwards: rows::<ForwardRow>(files, FORWARDS)?.into_iter().map(|row| row.address).collect(),
-            // A site without `nfs` has neither.
-            roots: if files.contains_key(ROOTS) { rows(files, ROOTS)? } else { Vec::new() },
-            overlay_files: if files.contains_key(OVERLAY_FILES) { rows(files, OVERLAY_FILES)? } else { Vec::new() },
-            keep_secs: if files.contains_key(SPOOL) { rows::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs) } else { None },
-            sinks: if files.contains_key(SINKS) { rows(files, SINKS)? } else { Vec::new() },
+            // What a site does not use has no table.
+            keep_secs: rows_if_any::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs),
+            sinks: rows_if_any(files, SINKS)?,
+            commands: rows_if_any(files, COMMANDS)?,
+            roots: rows_if_any(files, ROOTS)?,
+            overlay_files: rows_if_any(files, OVERLAY_FILES)?,
             ..Tables::default()
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
+        tables.power = rows_if_any::<PowerRow>(files, POWER)?.into_iter().map(|row| (row.host.clone(), row)).collect();
+        tables.schedules = rows_if_any::<ScheduleRow>(files, SCHEDULES)?.into_iter().map(|row| (row.schedule.clone(), row)).collect();
         tables.assets = rows::<AssetRow>(files, ASSETS)?.into_iter().map(|row| (row.path.clone(), row)).collect();
         for network in &tables.networks {
             let told = [network.server, network.gateway].into_iter().flatten().chain(network.dns.iter().copied());
             tables.reserved.extend(told.map(|address| (address, format!("network {}", network.network))));
         }
+        if !tables.commands.is_empty() {
+            tables.commanded = tables.hosts.values().map(|row| (row.host.clone(), None)).collect();
+        }
         for row in rows::<ReservationRow>(files, LEASES)? {
+            if !tables.commands.is_empty() {
+                tables.commanded.insert(row.host.clone(), Some(row.address));
+            }
             tables.reserved.insert(row.address, row.mac.clone().unwrap_or_else(|| row.host.clone()));
             tables.reservations.extend(row.mac.clone().map(|mac| (mac, row)));
         }
@@ -323,4 +405,9 @@ pub fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) 
         serde_json::from_slice(line).map_err(|error| TableError::Row { path: path.to_owned(), line: at + 1, what: error.to_string() })
     };
     lines.map(row).collect()
+}
+
+/// The rows of a table that not every generation has.
+fn rows_if_any<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
+    if files.contains_key(path) { rows(files, path) } else { Ok(Vec::new()) }
 }

@@ -13,9 +13,9 @@ mod option_types;
 mod types;
 
 pub use conform::{conform, entries, mark, refuse_literal, twice};
-pub use nodes::{ENGINES, FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
+pub use nodes::{COMMAND, ENGINES, FAMILIES, Family, HOST_FACTS, REFERENCES, find, nodes};
 pub use option_types::{OPTION_TYPES, OptionType};
-pub use types::{Kind, Type, duration_secs, is_name, mac_bytes, show_duration};
+pub use types::{Kind, PLACEHOLDER, Type, duration_secs, is_name, mac_bytes, show_duration};
 
 /// The version of pxelator that knew a word first, where nothing else is said.
 const FIRST: &str = "0.1";

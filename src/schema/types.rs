@@ -22,6 +22,7 @@ pub enum Kind {
     /// A system that overlays stand on.
     Base,
     Overlay,
+    Schedule,
 }
 
 impl Kind {
@@ -40,6 +41,7 @@ impl Kind {
         Kind::Tag,
         Kind::Base,
         Kind::Overlay,
+        Kind::Schedule,
     ];
 
     pub fn name(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Kind {
             Kind::Tag => "tag",
             Kind::Base => "base",
             Kind::Overlay => "overlay",
+            Kind::Schedule => "schedule",
         }
     }
 
@@ -91,6 +94,8 @@ pub enum Type {
     SourcePath,
     /// Several names in one text, with commas.
     Names,
+    /// A DNS name in which `{host}` stands for the name of each host: `eval` leaves that as it is.
+    Pattern,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// `(secret)name`.
@@ -118,6 +123,7 @@ impl Type {
             Type::AssetPath => "a path below the assets folder",
             Type::SourcePath => "a path below the site folder",
             Type::Names => "names, with commas between them",
+            Type::Pattern => "a name such as \"wake.{host}.do\"",
             Type::Secret => "the name of a secret: (secret)name",
             Type::Selector => "`group:NAME`, `tag:NAME`, or a value",
             Type::Any => "a value",
@@ -141,6 +147,7 @@ impl Type {
             Type::AssetPath => "path of an asset".into(),
             Type::SourcePath => "path of a source file".into(),
             Type::Names => "names".into(),
+            Type::Pattern => "name with {host}".into(),
             Type::OneOf(words) => words.join(" or "),
             Type::Secret => "(secret)name".into(),
             Type::Selector => "selector or value".into(),
@@ -152,7 +159,7 @@ impl Type {
     pub fn fits(self, entry: &Entry<'_>) -> bool {
         match self {
             Type::Declares(_) | Type::Refers(_) => entry.text().is_some_and(is_name),
-            Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => entry.text().is_some(),
+            Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names | Type::Pattern => entry.text().is_some(),
             Type::Secret => entry.is_secret() && entry.text().is_some_and(is_name),
             Type::OneOf(words) => entry.text().is_some_and(|text| words.contains(&text)),
             Type::Int(..) => entry.int().is_some(),
@@ -174,7 +181,7 @@ impl Type {
             Type::Duration(low, high) => (entry.text().and_then(duration_secs)?.into(), low.into(), high.into()),
             Type::Declares(_) | Type::Refers(_) | Type::Text | Type::Bool | Type::Address | Type::Addresses | Type::Cidr => return None,
             Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names | Type::OneOf(_) => return None,
-            Type::Secret | Type::Selector | Type::Any => return None,
+            Type::Pattern | Type::Secret | Type::Selector | Type::Any => return None,
         };
         let is_duration = matches!(self, Type::Duration(..));
         let show = |limit: i128| if is_duration { show_duration(limit as u64) } else { limit.to_string() };
@@ -186,6 +193,8 @@ impl Type {
     }
 }
 
+/// What stands in a [`Type::Pattern`] for the name of each host, between braces.
+pub const PLACEHOLDER: &str = "host";
 /// How many names one text may hold.
 const NAMES_MAX: usize = 64;
 /// The longest name of a host, profile, network …, in bytes.

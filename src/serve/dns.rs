@@ -1,8 +1,8 @@
 //! The DNS service: UDP and TCP (RFC 7766), our zones by authority, the rest by forwarding.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,10 +11,14 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::forward::Forwarder;
+use super::journal::Listener;
 use super::peers::Peers;
 use super::udp::{Arrival, Socket};
+use super::world::World;
 use super::{Error, Running, Shared};
+use crate::answer::commands::{self, Commands};
 use crate::answer::dns::{Answer, Request, answer, join};
+use crate::event::Record;
 
 /// The largest question over UDP that we read, in bytes.
 const QUESTION_BYTES_MAX: usize = 4096;
@@ -28,7 +32,11 @@ pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Runni
     let tcp = std::net::TcpListener::bind(address).map_err(failed)?;
     tcp.set_nonblocking(true).map_err(failed)?;
     let tcp = TcpListener::from_std(tcp).map_err(failed)?;
-    let service = Arc::new(Dns { shared: shared.clone(), forwarder: Forwarder::default() });
+    let mut key = [0; 32];
+    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty()).map_err(|error| Error::System("have random numbers", error.into()))?;
+    let heard = Arc::new(Heard { commands: Mutex::new(Commands::new(key)), began: Instant::now() });
+    shared.journal.listen(heard.clone());
+    let service = Arc::new(Dns { shared: shared.clone(), forwarder: Forwarder::default(), heard });
     let udp = Arc::new(udp);
     Ok(Box::pin(async move {
         tokio::join!(service.clone().datagrams(udp), service.connections(tcp));
@@ -38,9 +46,38 @@ pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Runni
 struct Dns {
     shared: Arc<Shared>,
     forwarder: Forwarder,
+    heard: Arc<Heard>,
+}
+
+/// Commands, and a clock for them that nobody sets: a label must not become good again.
+struct Heard {
+    commands: Mutex<Commands>,
+    began: Instant,
+}
+
+impl Heard {
+    fn with<T>(&self, act: impl FnOnce(&mut Commands, u64) -> T) -> T {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut commands, self.began.elapsed().as_secs())
+    }
+}
+
+impl Listener for Heard {
+    fn happened(&self, records: &[Record]) {
+        self.with(|commands, secs| records.iter().for_each(|record| commands.heard(&record.event, secs)));
+    }
 }
 
 impl Dns {
+    /// Commands come before zones. What happened is kept before anybody is told.
+    fn answer(&self, request: &Request<'_>, world: &World) -> Answer {
+        let none = || world.tables.commands.is_empty();
+        let told = (!none()).then(|| self.heard.with(|commands, secs| commands::answer(request, &world.tables, &world.zones, commands, secs))).flatten();
+        let Some(told) = told else { return answer(request, &world.tables, &world.zones) };
+        self.shared.journal.record(&told.events);
+        told.reply.map_or(Answer::Silence, Answer::Reply)
+    }
+
     async fn datagrams(self: Arc<Self>, socket: Arc<Socket>) {
         let mut buffer = [0; QUESTION_BYTES_MAX];
         loop {
@@ -54,7 +91,7 @@ impl Dns {
             let packet = buffer.get(..arrival.len).unwrap_or_default();
             let world = self.shared.world();
             let request = Request { packet, peer: *arrival.peer.ip(), over_tcp: false };
-            match answer(&request, &world.tables, &world.zones) {
+            match self.answer(&request, &world) {
                 Answer::Reply(reply) => reply_to(&socket, &reply, &arrival).await,
                 Answer::Silence => {}
                 forwarded @ (Answer::Forward | Answer::Chase { .. }) => {
@@ -109,7 +146,7 @@ impl Dns {
             timeout(IDLE, stream.read_exact(&mut packet)).await??;
             let world = self.shared.world();
             let request = Request { packet: &packet, peer, over_tcp: true };
-            let reply = match answer(&request, &world.tables, &world.zones) {
+            let reply = match self.answer(&request, &world) {
                 Answer::Reply(reply) => reply,
                 Answer::Silence => return Ok(()),
                 forwarded @ (Answer::Forward | Answer::Chase { .. }) => {

@@ -29,6 +29,26 @@ fn a_folder_that_is_no_store_is_left_alone() {
 }
 
 #[test]
+fn a_store_remembers_the_state_folder_of_its_server() {
+    let boot = Boot::new();
+    boot.build(1);
+    boot.deploy(&[]).ended(0);
+    let _server = boot.serve();
+    boot.build(2);
+    let told = boot.run(&["deploy", "store"]).ended(0);
+    assert!(told.err().contains("current as 2, healthy"), "the server was asked: {}", told.err());
+    boot.build(3);
+    let other = boot.run(&["deploy", "store", "--state", "elsewhere"]).ended(1);
+    assert!(other.err().contains("elsewhere: leave --state away; if the folder has moved"), "{}", other.err());
+    assert_eq!(boot.current(), "generations/2");
+    assert!(!boot.folder.0.join("elsewhere").exists(), "no serials were begun there");
+    boot.run(&["rollback", "previous", "store"]).ended(0);
+    assert_eq!(boot.states().last().map(String::as_str), Some("3 current confirmed"));
+    let forgotten = boot.run(&["rollback", "store"]).ended(2);
+    assert!(forgotten.err().contains("`store` is no generation") && forgotten.err().contains("`pxelator rollback previous store`"));
+}
+
+#[test]
 fn a_link_that_is_not_ours_is_not_replaced() {
     let boot = Boot::new();
     boot.build(1);

@@ -101,7 +101,7 @@ impl Boot {
                 .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
                 .collect::<std::collections::BTreeSet<_>>()
         };
-        assert_eq!(names("store").into_iter().collect::<Vec<_>>(), ["current", "generations", "history.jsonl"]);
+        assert_eq!(names("store").into_iter().collect::<Vec<_>>(), ["current", "generations", "history.jsonl", "state"]);
         assert!(names("store/generations").iter().all(|name| name.parse::<u64>().is_ok()), "{:?}", names("store/generations"));
     }
 }

@@ -134,12 +134,23 @@ impl Leases {
             | Event::ReservationDeclined { .. }
             | Event::RequestRefused { .. }
             | Event::LoaderOffered { .. }
-            | Event::FileAsked { .. }
+            | Event::CommandGiven { .. }
+            | Event::CommandRefused { .. }
+            | Event::LabelsGuessed { .. }
+            | Event::HelpCalled { .. }
+            | Event::StatusAsked { .. }
             | Event::LineLogged(_)
             | Event::LinesDropped { .. }
             | Event::RecordsLost { .. }
             | Event::RecordsDeleted { .. }
-            | Event::DocumentRefused { .. } => {}
+            | Event::DocumentRefused { .. }
+            | Event::PowerAsked { .. }
+            | Event::PowerChanged { .. }
+            | Event::PowerKept { .. }
+            | Event::PowerFailed { .. }
+            | Event::PowerSeen { .. }
+            | Event::WakeSent { .. }
+            | Event::FileAsked { .. } => {}
         }
     }
 

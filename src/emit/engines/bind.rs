@@ -1,6 +1,7 @@
 //! `named.conf`: our zones for everybody, other names for our own networks only.
 
 use super::super::dns::{zone_path, zones};
+use super::commands;
 use crate::model::{Engine, Site};
 use crate::out::Lines;
 
@@ -9,6 +10,9 @@ pub(super) fn make(site: &Site, engine: &Engine) -> Lines {
     let own = [engine.span];
     lines.line(&own, "# DNS for BIND 9.18 or newer. Start it in out/, or in a copy whose zones bear serials:");
     lines.line(&own, "#   named -c \"$PWD/engines/named.conf\"");
+    for (span, line) in commands(site) {
+        lines.line(&[span, engine.span], line);
+    }
     lines.line(&own, "options {");
     for line in ["version none", "hostname none", "server-id none", "allow-query { any; }", "allow-transfer { none; }", "notify no", "check-names primary ignore"] {
         lines.line(&own, format_args!("    {line};"));

@@ -5,7 +5,7 @@
 //! `engines/kea-dhcp4.json`, `engines/dnsmasq.conf`, `engines/named.conf` and `engines/nsd.conf`, each
 //! where the site asks for it. Paths are relative to `out/`: the servers are started there, or in a copy
 //! of it whose zones bear serials. Their clients get the answers that `serve` gives; what a server cannot
-//! say has a finding in `check::engines`.
+//! say has a finding in `check::engines`, or a line in its file.
 //!
 //! # Syntax
 //! Reads `engine`, and all that `dhcp`, `boot` and `dns` read.
@@ -27,6 +27,7 @@ use crate::check::Checked;
 use crate::diag::Diags;
 use crate::model::{Engine, Program, Site};
 use crate::out::{Lines, Wing};
+use crate::source::Span;
 
 /// A server that we write for.
 struct Row {
@@ -49,4 +50,10 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
             wing.write(row.file.into(), (row.make)(site, engine));
         }
     }
+}
+
+/// Commands are in no zone: a line for each, which says so, and where it came from.
+fn commands(site: &Site) -> impl Iterator<Item = (Span, String)> {
+    let said = |name| format!("# `pxelator serve` alone answers {name}.{}: forward it there, or let clients ask there", site.domain);
+    site.commands.iter().map(move |command| (command.span, said(&command.name.value)))
 }

@@ -1,6 +1,7 @@
 //! `nsd.conf`: our zones, and nothing else.
 
 use super::super::dns::{zone_path, zones};
+use super::commands;
 use crate::model::{Engine, Site};
 use crate::out::Lines;
 use crate::source::Span;
@@ -13,6 +14,9 @@ pub(super) fn make(site: &Site, engine: &Engine) -> Lines {
     if !site.forwards.is_empty() {
         let (shown, from): (Vec<String>, Vec<Span>) = site.forwards.iter().map(|at| (at.value.to_string(), at.span)).unzip();
         lines.line(&from, format_args!("# NSD answers for its zones alone: it does not ask {} for other names.", shown.join(" and ")));
+    }
+    for (span, line) in commands(site) {
+        lines.line(&[span, engine.span], line);
     }
     lines.line(&own, "server:");
     lines.line(&own, "    zonesdir: \"\"");

@@ -15,7 +15,8 @@ pub(super) fn forwards(dns: &Merged<'_>, diags: &mut Diags) -> Vec<At<Ipv4Addr>>
 }
 
 pub(super) fn records(dns: &Merged<'_>, domain: &Domain, diags: &mut Diags) -> Vec<Record> {
-    dns.lists.iter().filter(|node| node.name.text != "forward").filter_map(|node| record(node, domain, diags)).collect()
+    let others = ["forward", crate::schema::COMMAND];
+    dns.lists.iter().filter(|node| !others.contains(&&*node.name.text)).filter_map(|node| record(node, domain, diags)).collect()
 }
 
 fn record(node: &Node<'_>, domain: &Domain, diags: &mut Diags) -> Option<Record> {

@@ -5,10 +5,12 @@
 mod audit;
 mod boot;
 mod claims;
+mod commands;
 mod dns;
 mod engines;
 mod network;
 mod nfs;
+mod power;
 mod texts;
 
 use std::net::Ipv4Addr;
@@ -44,15 +46,19 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         menu: config.menu.as_ref().map(boot::menu),
         forwards: Vec::new(),
         records: Vec::new(),
+        commands: Vec::new(),
         nfs: config.nfs.as_ref().map(|merged| nfs::nfs(merged, &config.overlays, &mut texts, diags)),
         ids: Ids::read(sources, diags),
         timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
         profile: node.and_then(|node| node.prop("profile")).and_then(located),
         lease_secs: node.and_then(|node| node.prop("lease")).and_then(Entry::text).and_then(duration_secs),
         tags: names(node.and_then(|node| node.prop("tags"))).map(str::to_owned).collect(),
+        power: node.map(|node| power::power(|name| node.prop(name))).unwrap_or_default(),
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
         audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
+        schedules: power::schedules(&config.schedules, diags),
+        holidays: power::holidays(&config.holidays, diags),
         engines: engines::engines(&config.engines, diags),
         claims: config.claims.iter().filter_map(|node| claims::claim(node, diags)).collect(),
         references: config.references.clone(),
@@ -63,6 +69,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);
         site.records = dns::records(dns, &site.domain, diags);
+        site.commands = commands::commands(dns, &site.domain, diags);
     }
     Some(site)
 }

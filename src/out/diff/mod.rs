@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
 //! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`menus`],
-//! [`networks`] and [`zones`] say what a difference means; [`files`] tells every other file, and every
+//! [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -9,6 +9,7 @@
 //! generations of other makers can be compared too.
 
 mod audit;
+mod commands;
 mod files;
 mod hosts;
 mod json;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, SINKS, SPOOL, TableError};
+use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, SINKS, SPOOL, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -63,6 +64,7 @@ pub enum Area {
     Networks,
     Zones,
     Forwarders,
+    Commands,
     Assets,
     Loaders,
     Texts,
@@ -128,7 +130,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: [&str; 8] = [HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, SPOOL, SINKS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, COMMANDS, SPOOL, SINKS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -152,6 +154,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(menus::changes(&old, &new, &mut touched, &mut told));
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
+    changes.extend(commands::changes(&old, &new));
     changes.extend(audit::changes(&old, &new, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));

@@ -32,6 +32,7 @@ pub(super) fn noun(area: Area, count: usize) -> &'static str {
         Area::Networks => ("network", "networks"),
         Area::Zones => ("zone", "zones"),
         Area::Forwarders => ("forwarders", "forwarders"),
+        Area::Commands => ("command", "commands"),
         Area::Assets => ("asset", "assets"),
         Area::Loaders => ("loader", "loaders"),
         Area::Texts => ("text", "texts"),
@@ -68,6 +69,7 @@ fn one(change: &Change, subject: &Subject, quote: &impl Fn(&str) -> String) -> S
         | Area::Networks
         | Area::Zones
         | Area::Forwarders
+        | Area::Commands
         | Area::Assets
         | Area::Loaders
         | Area::Texts

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::view::Menu;
 use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
-    self, ASSETS, AssetRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
+    self, ASSETS, AssetRow, COMMANDS, CommandRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
 use crate::out::table::{NetworkRow, ROOTS, ReservationRow, RootRow, SINKS, SPOOL, SinkRow, SpoolRow, TableError};
 
@@ -25,6 +25,8 @@ pub(super) struct Side<'f> {
     /// By firmware.
     pub(super) loaders: BTreeMap<String, LoaderRow>,
     pub(super) forwards: Vec<Ipv4Addr>,
+    /// By name.
+    pub(super) commands: BTreeMap<String, CommandRow>,
     pub(super) spool: Vec<SpoolRow>,
     pub(super) sinks: Vec<SinkRow>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
@@ -89,6 +91,7 @@ impl<'f> Side<'f> {
             menus: menus(files),
             assets: named(ASSETS, rows(files, ASSETS, &mut odd)?, |row: &AssetRow| &row.path, &mut odd),
             loaders: named(LOADERS, rows(files, LOADERS, &mut odd)?, |row: &LoaderRow| &row.firmware, &mut odd),
+            commands: named(COMMANDS, rows(files, COMMANDS, &mut odd)?, |row: &CommandRow| &row.name, &mut odd),
             forwards: forwards.into_iter().map(|row| row.address).collect(),
             spool: rows(files, SPOOL, &mut odd)?,
             sinks: rows(files, SINKS, &mut odd)?,

@@ -132,7 +132,7 @@ fn entry(slot: &Slot) -> Value {
 fn kind(kind: Type) -> Value {
     let exact = match kind {
         Type::Declares(_) | Type::Refers(_) | Type::Secret => json!({"type": "string", "pattern": NAME}),
-        Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names => {
+        Type::Text | Type::Cidr | Type::Mac | Type::AssetPath | Type::SourcePath | Type::Names | Type::Pattern => {
             return json!({"type": "string"});
         }
         Type::Address | Type::Addresses => return json!({"type": ["string", "integer"]}),

@@ -4,6 +4,9 @@ use super::{ANYWHERE, BASE, NodeSpec, Slot, TTL, Type, may, need};
 
 const KEPT: Slot = may("ttl", TTL, "\"5m\"", "how long it may be kept").or("\"1h\"");
 
+/// The node whose argument is a [`Type::Pattern`].
+pub const COMMAND: &str = "command";
+
 pub(super) const NODES: &[NodeSpec] = &[
     NodeSpec {
         name: "dns",
@@ -52,6 +55,29 @@ pub(super) const NODES: &[NodeSpec] = &[
         props: &[KEPT],
         doc: "A text record.",
         example: "txt \"@\" \"v=spf1 -all\"",
+        ..BASE
+    },
+    NodeSpec {
+        name: COMMAND,
+        within: &["dns"],
+        args: &[need("name", Type::Pattern, "\"wake.{host}.do\"", "the name below the site's domain; {host} is a label of its own and stands for each host")],
+        props: &[
+            need(
+                "run",
+                Type::OneOf(&["power-on", "power-off", "power-cycle", "status", "call"]),
+                "power-on",
+                "what it does: switch the host, tell whether it is on, or record that somebody calls for help",
+            ),
+            may(
+                "from",
+                Type::Names,
+                "\"10.77.0.0/24\"",
+                "who may, with commas between them: addresses, ranges, networks, group:NAME, tag:NAME, host:NAME; what switches a host needs it",
+            )
+            .or("all networks"),
+        ],
+        doc: "A name that does something when it is asked for, so that `ping` alone can do it.",
+        example: "command \"wake.{host}.do\" run=power-on from=\"10.77.0.0/24\"",
         ..BASE
     },
 ];

@@ -7,10 +7,12 @@ mod engines;
 mod module;
 mod network;
 mod nfs;
+mod power;
 mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
+pub use dns::COMMAND;
 pub use engines::ENGINES;
 pub use module::REFERENCES;
 pub use site::HOST_FACTS;
@@ -28,6 +30,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Networks and hosts", nodes: network::NODES },
     Family { title: "What machines start", nodes: boot::NODES },
     Family { title: "Roots over NFS", nodes: nfs::NODES },
+    Family { title: "When machines are on", nodes: power::NODES },
     Family { title: "Names", nodes: dns::NODES },
     Family { title: "What happens", nodes: audit::NODES },
     Family { title: "Other servers", nodes: engines::NODES },

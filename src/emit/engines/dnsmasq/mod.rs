@@ -12,6 +12,7 @@ pub(super) fn make(site: &Site, engine: &Engine) -> Lines {
     let mut out = Conf { lines: Lines::default(), engine: engine.span };
     let view = View::of(site);
     out.add(&[], "# DHCP, TFTP and DNS for dnsmasq 2.86 or newer: dnsmasq -C engines/dnsmasq.conf");
+    super::commands(site).for_each(|(span, line)| out.add(&[span], line));
     dns::write(site, &mut out);
     if !view.networks.is_empty() {
         dhcp::write(site, &view, &mut out);
