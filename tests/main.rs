@@ -26,6 +26,7 @@ mod oracle;
 mod pages;
 mod program;
 mod reject;
+mod schedule;
 mod secrets;
 mod services;
 mod shell;
