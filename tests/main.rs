@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::wildcard_enum_match_arm, clippy::disallowed_methods)]
 
 mod answers;
+mod commands;
 mod compile;
 mod deploy;
 mod diff;
