@@ -18,6 +18,8 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
+    /// A client asked for an address; firmware says which it is (option 93), and iPXE that it is iPXE.
+    ClientDiscovered { mac: String, host: Option<String>, arch: Option<u16>, is_ipxe: bool },
     /// A pool address is held for a client until it asks or the hold ends.
     LeaseOffered { mac: String, address: Ipv4Addr, until: u64 },
     LeaseGranted { mac: String, address: Ipv4Addr, until: u64 },
@@ -32,6 +34,18 @@ pub enum Event {
     /// A network's client finds no address; `first` is where its last pool begins.
     PoolExhausted { mac: String, network: String, first: Ipv4Addr },
     LoaderOffered { mac: String, file: String },
+    /// A machine shall do something with its power. `by` is `schedule`, `command` (by DNS) or `operator` (who types `pxelator power`).
+    PowerAsked { host: String, action: Cow<'static, str>, by: Cow<'static, str> },
+    /// It agreed to.
+    PowerChanged { host: String, action: Cow<'static, str>, by: Cow<'static, str> },
+    /// It was so already, and was left alone.
+    PowerKept { host: String, action: Cow<'static, str>, by: Cow<'static, str> },
+    /// A wake-up went out; nothing answers one.
+    WakeSent { host: String, by: Cow<'static, str> },
+    /// It did not; `again` is after how many seconds it is tried again, where it is.
+    PowerFailed { host: String, action: Cow<'static, str>, by: Cow<'static, str>, why: String, again: Option<u64> },
+    /// A machine's controller was asked: `on`, `off`, `asleep` or `hibernated`.
+    PowerSeen { host: String, state: String },
     /// Somebody who may has given a command by DNS; whoever switches machines carries it out. Once for each label.
     CommandGiven { run: String, host: String, from: Ipv4Addr, label: String },
     /// Questions for commands of somebody who may not: told once a minute, `count` since the last time.
@@ -43,4 +57,46 @@ pub enum Event {
     /// Somebody wants to know whether a host is on, and nothing that happened lately tells it.
     StatusAsked { host: String, from: Ipv4Addr },
     FileAsked { client: Ipv4Addr, service: Cow<'static, str>, path: String, found: bool },
+    /// A line of syslog came in.
+    LineLogged(Line),
+    /// Datagrams of syslog came faster than they were read, and the kernel dropped them.
+    LinesDropped { count: u64 },
+    /// The spool could not be written: so many records are nowhere.
+    RecordsLost { count: u64, since: i64, why: String },
+    /// The oldest records made room: the spool has a limit. `delivered` says whether every sink has them.
+    RecordsDeleted { segment: String, bytes: u64, delivered: bool },
+    /// A sink refuses a document for ever; its records stay in the spool.
+    DocumentRefused { sink: String, document: String, why: String },
+}
+
+/// A line of syslog, as it was understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub source: Ipv4Addr,
+    /// Whose address that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    pub facility: Cow<'static, str>,
+    pub severity: Cow<'static, str>,
+    /// The program, as it calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<String>,
+    /// How the sender calls itself, and its own time: both as they stand in the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<String>,
+    /// Message id and structured data of RFC 5424, as they stand in the line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    pub text: String,
+    /// How many bytes were cut off its end.
+    #[serde(default, skip_serializing_if = "is_none_cut")]
+    pub cut: usize,
+}
+
+fn is_none_cut(cut: &usize) -> bool {
+    *cut == 0
 }

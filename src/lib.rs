@@ -169,5 +169,5 @@ pub fn wanted_assets(inputs: Inputs, entry: &str) -> (Sources, Diags, Option<Wan
 }
 
 fn named_assets(site: &Site) -> BTreeSet<String> {
-    site.profiles.iter().flat_map(|profile| profile.files()).map(|path| path.value.clone()).collect()
+    site.profiles.iter().flat_map(|profile| profile.assets()).map(|path| path.value.clone()).collect()
 }

@@ -24,6 +24,22 @@ pub fn print(text: &str) {
     }
 }
 
+/// What came from the wire, so that it does nothing to a terminal: control characters, and those that
+/// turn the direction of writing, as `\x1b` and `\u{202e}`.
+pub fn escaped(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push(c),
+            _ if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            _ if turns(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 /// An error with its causes, in one line: no error repeats its cause, so it is told here, at the edge.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use pxelator::source::Inputs;
 
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Where tests/tools/packages puts programs of npm.
+pub(crate) const NPM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/node_modules/.bin");
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pxelator");
 
 /// The lock beside every small site of the tests, so that profiles have something to load.
@@ -122,7 +124,7 @@ pub(crate) fn tool(program: &str, args: &[&str]) -> String {
 /// True where all programs are here (and we are root, if `root` is among them). Otherwise the test says
 /// that it is skipped, and why; in CI that is a failure.
 pub(crate) fn have(needs: &[&str]) -> bool {
-    let folders = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let folders = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin:" + NPM;
     let here = |name: &str| match name {
         "root" => tool("id", &["-u"]).trim() == "0",
         name => folders.split(':').any(|folder| Path::new(folder).join(name).is_file()),

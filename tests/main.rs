@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::wildcard_enum_match_arm, clippy::disallowed_methods)]
 
 mod answers;
+mod audit;
 mod commands;
 mod compile;
 mod deploy;
@@ -26,6 +27,7 @@ mod oracle;
 mod pages;
 mod program;
 mod reject;
+mod schedule;
 mod secrets;
 mod services;
 mod shell;

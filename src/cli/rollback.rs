@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     // One argument that names a place is the place: `pxelator rollback boot:/srv/pxelator`.
-    if args.to.contains(['/', ':']) {
+    if args.to != "previous" && !args.to.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(format!(
             "`{}` is no generation: the first argument is a number, `previous` or the beginning of an id, and the store is the second; write `pxelator rollback previous {}`",
             args.to, args.to

@@ -6,11 +6,13 @@
 //!
 //! To add one: a file with `emit(&Checked, &mut Wing, &mut Diags)` and a line in [`EMITTERS`].
 
+mod audit;
 mod boot;
 mod dhcp;
 mod dns;
 mod engines;
 mod nfs;
+mod power;
 mod texts;
 
 use crate::check::Checked;
@@ -34,6 +36,8 @@ pub const EMITTERS: &[Emitter] = &[
     Emitter { name: "dns", about: "zones, forward and reverse, and forwarders", prefix: "dns/", may_refuse: false, emit: dns::emit },
     Emitter { name: "texts", about: "texts that machines fetch", prefix: "boot/files/", may_refuse: true, emit: texts::emit },
     Emitter { name: "nfs", about: "roots over NFS: exports, unions, and the files of overlays", prefix: "nfs/", may_refuse: true, emit: nfs::emit },
+    Emitter { name: "audit", about: "how long what happened is kept, and who gets it", prefix: "audit/", may_refuse: false, emit: audit::emit },
+    Emitter { name: "power", about: "hosts that can be switched, and when", prefix: "power/", may_refuse: false, emit: power::emit },
     Emitter { name: "engines", about: "the same site for Kea, dnsmasq, BIND and NSD", prefix: "engines/", may_refuse: false, emit: engines::emit },
 ];
 

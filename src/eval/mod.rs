@@ -42,7 +42,11 @@ pub struct Config<'s> {
     pub nfs: Option<Merged<'s>>,
     /// By name.
     pub overlays: Vec<Merged<'s>>,
+    pub audit: Option<Merged<'s>>,
     pub secrets: Vec<Node<'s>>,
+    pub schedules: Vec<Node<'s>>,
+    /// Those of the site; they add up.
+    pub holidays: Vec<Node<'s>>,
     /// Other servers that the site is written down for.
     pub engines: Vec<Node<'s>>,
     /// `assert` and `warn`.
@@ -117,7 +121,7 @@ pub fn evaluate<'s>(sources: &'s Sources, entry: &str, diags: &mut Diags) -> Con
 fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Budget, diags: &mut Diags) -> Config<'s> {
     let modules::Made { nodes, instances, facts, references, templates } = made;
     let mut config = Config { instances, facts, references, templates, ..Config::default() };
-    let (mut profiles, mut menus, mut dns, mut nfs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut profiles, mut menus, mut dns, mut nfs, mut audits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for node in nodes {
         match &*node.name.text {
             "site" => single(&mut config.site, node, diags),
@@ -128,7 +132,10 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "menu" => menus.push(node),
             "dns" => dns.push(node),
             "nfs" => nfs.push(node),
+            "audit" => audits.push(node),
             "secret" => config.secrets.push(node),
+            "schedule" => config.schedules.push(node),
+            "holidays" => config.holidays.push(node),
             "engine" => config.engines.push(node),
             "assert" | "warn" => config.claims.push(node),
             "module" => diags.push(
@@ -146,6 +153,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
     config.menu = merge::one(menus, diags);
     config.dns = merge::one(dns, diags);
     config.nfs = merge::one(nfs, diags);
+    config.audit = merge::one(audits, diags);
     let overlays = config.nfs.iter().flat_map(|nfs| nfs.list("overlay")).cloned().collect();
     config.overlays = merge::unite(overlays, diags);
     config

@@ -75,7 +75,7 @@ pub(super) fn summary(site: &Snapshot, key: &Key) -> Option<String> {
         Kind::Counter => format!("`{}` counts from {} to {}", key.name, written(node.arg(1), text), written(node.arg(2), text)),
         Kind::Secret => format!("secret `{}` in the file {}", key.name, written(node.prop("file"), text)),
         Kind::Instance => format!("`{}`: a use of module `{}`", key.name, key.scope),
-        Kind::Site | Kind::Tag | Kind::Option | Kind::Base | Kind::Overlay => format!("{} `{}`", key.kind.name(), key.name),
+        Kind::Site | Kind::Tag | Kind::Option | Kind::Base | Kind::Overlay | Kind::Schedule => format!("{} `{}`", key.kind.name(), key.name),
     };
     Some(format!("{said} · {}", line_of(site, place)))
 }

@@ -6,6 +6,7 @@
 //! agree with each other is not known here: that is `check`'s work.
 
 mod address;
+mod audit;
 mod command;
 mod engine;
 mod ids;
@@ -13,6 +14,7 @@ mod lock;
 pub mod lower;
 mod name;
 mod nfs;
+mod power;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -24,10 +26,12 @@ use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
 pub use command::{Caller, Command, HOST, Pattern, Run};
+pub use audit::{Audit, Couch, CouchUrl, KEEP_SECS, UrlError};
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
+pub use power::{AMT_USER, DAYS, Days, Holiday, Holidays, HolidaysOff, MINUTES_A_DAY, Power, Schedule, TimeOfDay, Window};
 pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
 
 /// A value and where it was written.
@@ -72,10 +76,15 @@ pub struct Site {
     /// What the site hands down to all hosts.
     pub lease_secs: Option<u64>,
     pub tags: Vec<String>,
+    pub power: Power,
     /// The blocks in which hosts stand, and what they hand down.
     pub contexts: Vec<lower::Context>,
     /// By name.
     pub secrets: Vec<Secret>,
+    pub audit: Option<Audit>,
+    /// By name.
+    pub schedules: Vec<Schedule>,
+    pub holidays: Option<Holidays>,
     /// Other servers that it is written down for, each once.
     pub engines: Vec<Engine>,
     /// What the site and its modules claim about themselves.
@@ -134,6 +143,7 @@ pub struct Network {
     pub own_lease_secs: Option<u64>,
     pub profile: Option<At<String>>,
     pub tags: Vec<String>,
+    pub power: Power,
     pub pools: Vec<Pool>,
     pub span: Span,
 }
@@ -172,6 +182,8 @@ pub struct Host {
     pub lease_secs: u64,
     /// Those of site, profile, network, groups and host, in this order.
     pub tags: Vec<String>,
+    /// The nearest of host, groups, network, profile and site that says each; `None` where none says anything.
+    pub power: Option<Box<Power>>,
     /// The groups around it, the outermost first.
     pub groups: Rc<[String]>,
     /// Which of [`Site::contexts`] it stands in.
@@ -187,7 +199,10 @@ pub struct Profile {
     pub start: Option<Start>,
     pub lease_secs: Option<u64>,
     pub tags: Vec<String>,
+    pub power: Power,
     pub texts: Vec<TextFile>,
+    /// What the started system fetches by itself.
+    pub fetched: Vec<At<String>>,
     /// What its kernel mounts over NFS.
     pub root: Option<Root>,
     /// Every line that says what to start; more than one is a contradiction.
@@ -197,7 +212,12 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// All files that it loads, in order.
+    /// All files of the assets folder that it needs.
+    pub fn assets(&self) -> impl Iterator<Item = &At<String>> {
+        self.files().into_iter().chain(&self.fetched)
+    }
+
+    /// All files that its loader loads, in order.
     pub fn files(&self) -> Vec<&At<String>> {
         match &self.start {
             Some(Start::Linux { kernel, initrds, .. }) => std::iter::once(kernel).chain(initrds).collect(),

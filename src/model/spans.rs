@@ -1,6 +1,6 @@
 //! Every place that a site remembers, so that an edit can move those behind it.
 
-use super::{At, Host, Menu, Network, Nfs, Profile, RootOf, Site, Start, Subject, TextFile};
+use super::{At, Host, Menu, Network, Nfs, Profile, RootOf, Schedule, Site, Start, Subject, TextFile};
 use crate::source::{FileId, Span};
 
 impl Site {
@@ -37,6 +37,21 @@ impl Site {
             change(&mut secret.span);
             change(&mut secret.file.span);
         }
+        if let Some(audit) = &mut self.audit {
+            change(&mut audit.span);
+            for sink in &mut audit.sinks {
+                change(&mut sink.span);
+                change(&mut sink.url.span);
+                sink.user.iter_mut().chain(&mut sink.password).for_each(|at| change(&mut at.span));
+            }
+        }
+        self.power.spans().for_each(&mut *change);
+        self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));
+        if let Some(holidays) = &mut self.holidays {
+            change(&mut holidays.span);
+            holidays.days.iter_mut().for_each(|day| change(&mut day.span));
+            holidays.until.iter_mut().for_each(|until| change(&mut until.span));
+        }
         for engine in &mut self.engines {
             change(&mut engine.span);
             engine.tftp.iter_mut().for_each(|at| change(&mut at.span));
@@ -58,6 +73,7 @@ fn of_host(host: &mut Host, change: &mut impl FnMut(&mut Span)) {
     host.macs.iter_mut().for_each(|mac| change(&mut mac.span));
     host.address.iter_mut().for_each(|at| change(&mut at.span));
     host.profile.iter_mut().for_each(|profile| change(&mut profile.span));
+    host.power.iter_mut().flat_map(|power| power.spans()).for_each(change);
 }
 
 fn of_network(network: &mut Network, change: &mut impl FnMut(&mut Span)) {
@@ -65,6 +81,7 @@ fn of_network(network: &mut Network, change: &mut impl FnMut(&mut Span)) {
     change(&mut network.subnet_span);
     network.gateway.iter_mut().chain(&mut network.server).chain(&mut network.dns).for_each(|at| change(&mut at.span));
     network.profile.iter_mut().for_each(|profile| change(&mut profile.span));
+    network.power.spans().for_each(&mut *change);
     for pool in &mut network.pools {
         change(&mut pool.span);
         pool.profile.iter_mut().for_each(|profile| change(&mut profile.span));
@@ -76,6 +93,8 @@ fn of_profile(profile: &mut Profile, change: &mut impl FnMut(&mut Span)) {
     change(&mut profile.label.span);
     profile.starts.iter_mut().chain(&mut profile.origins).for_each(&mut *change);
     profile.texts.iter_mut().for_each(|text| of_text_file(text, change));
+    profile.power.spans().for_each(&mut *change);
+    profile.fetched.iter_mut().for_each(|path| change(&mut path.span));
     if let Some(root) = &mut profile.root {
         change(&mut root.span);
         match &mut root.of {
@@ -87,6 +106,20 @@ fn of_profile(profile: &mut Profile, change: &mut impl FnMut(&mut Span)) {
         Some(Start::Linux { kernel, initrds, cmdline }) => std::iter::once(kernel).chain(initrds).chain(cmdline).for_each(of_text),
         Some(Start::Chain(path)) => of_text(path),
         Some(Start::Local) | None => {}
+    }
+}
+
+fn of_schedule(schedule: &mut Schedule, change: &mut impl FnMut(&mut Span)) {
+    change(&mut schedule.span);
+    schedule.timezone.iter_mut().for_each(|zone| change(&mut zone.span));
+    for window in &mut schedule.windows {
+        change(&mut window.span);
+        change(&mut window.on.span);
+        change(&mut window.off.span);
+    }
+    if let Some(off) = &mut schedule.holidays {
+        change(&mut off.span);
+        off.days.iter_mut().for_each(|day| change(&mut day.span));
     }
 }
 

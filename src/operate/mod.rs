@@ -11,6 +11,8 @@
 //!
 //! To add a part: a file or folder here with `begin`, and a line in [`PARTS`].
 
+pub mod audit;
+pub mod power;
 pub mod secret;
 
 use std::path::PathBuf;
@@ -32,7 +34,10 @@ pub trait Working {
 }
 
 /// All parts; whoever keeps what happened comes first, so that what the others do is kept.
-pub const PARTS: &[Part] = &[];
+pub const PARTS: &[Part] = &[
+    Part { name: "audit", about: "what happened is kept, and sent to sinks", begin: audit::begin },
+    Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin },
+];
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -26,6 +26,13 @@ pub const ROOTS: &str = "nfs/roots.jsonl";
 pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 /// The texts of overlays lie below it, as `OVERLAY/etc/motd`.
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
+pub const POWER: &str = "power/hosts.jsonl";
+pub const SCHEDULES: &str = "power/schedules.jsonl";
+pub const SPOOL: &str = "audit/spool.jsonl";
+pub const SINKS: &str = "audit/sinks.jsonl";
+
+/// How long what happened is kept where the site has no `audit`: as long as one that says no more.
+pub const KEEP_SECS: u64 = 365 * 86_400;
 
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +162,91 @@ pub struct ForwardRow {
     pub address: Ipv4Addr,
 }
 
+/// `audit/spool.jsonl`, one row: how long what happened is kept on the boot server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpoolRow {
+    pub keep_secs: u64,
+}
+
+/// `audit/sinks.jsonl`: where else what happened is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkRow {
+    /// `couchdb`
+    pub kind: String,
+    /// With the name of the database, without a password.
+    pub url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where its password lies on the boot server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+}
+
+/// `power/hosts.jsonl`: a host that can be switched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerRow {
+    pub host: String,
+    pub address: Option<Ipv4Addr>,
+    pub macs: Vec<String>,
+    /// Of the network of a host that can be woken: where a wake-up goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<Ipv4Addr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amt: Option<AmtRow>,
+    /// Does its firmware listen for Wake on LAN?
+    pub wake: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The groups around it and its tags, by which a person names several hosts at once: `group:kiosks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selectors: Vec<String>,
+}
+
+/// A host's controller, within its row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmtRow {
+    pub user: String,
+    /// On the boot server.
+    pub password_file: String,
+    pub port: u16,
+    pub tls: bool,
+}
+
+/// `power/schedules.jsonl`: when machines are on. `answer::power` reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleRow {
+    pub schedule: String,
+    /// IANA's name.
+    pub timezone: String,
+    pub windows: Vec<WindowRow>,
+    /// Days on which no window begins: `12-25` in each year, `2027-03-29` in one, `FIRST..LAST` for several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holidays: Vec<String>,
+    /// The last day for which the site knows its holidays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holidays_until: Option<String>,
+}
+
+/// From when to when, within its schedule's row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRow {
+    /// `mon` to `sun`, in this order: the days on which it begins.
+    pub days: Vec<String>,
+    /// `07:30`
+    pub on: String,
+    /// At most `24:00`.
+    pub off: String,
+    /// It ends on the next day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overnight: bool,
+}
+
 impl NetworkRow {
     pub fn contains(&self, address: Ipv4Addr) -> bool {
         u32::from(address) & u32::from(self.mask) == u32::from(self.first)
@@ -213,6 +305,13 @@ pub struct Tables {
     /// In the order of the hosts' names.
     pub roots: Vec<RootRow>,
     pub overlay_files: Vec<OverlayFileRow>,
+    /// A site without `audit` says nothing.
+    pub keep_secs: Option<u64>,
+    pub sinks: Vec<SinkRow>,
+    /// The hosts that can be switched, by name.
+    pub power: BTreeMap<String, PowerRow>,
+    /// By name.
+    pub schedules: BTreeMap<String, ScheduleRow>,
 }
 
 impl Tables {
@@ -222,13 +321,17 @@ impl Tables {
             networks: rows(files, NETWORKS)?,
             loaders: rows(files, LOADERS)?,
             forwards: rows::<ForwardRow>(files, FORWARDS)?.into_iter().map(|row| row.address).collect(),
-            commands: if files.contains_key(COMMANDS) { rows(files, COMMANDS)? } else { Vec::new() },
-            // A site without `nfs` has neither.
-            roots: if files.contains_key(ROOTS) { rows(files, ROOTS)? } else { Vec::new() },
-            overlay_files: if files.contains_key(OVERLAY_FILES) { rows(files, OVERLAY_FILES)? } else { Vec::new() },
+            // What a site does not use has no table.
+            keep_secs: rows_if_any::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs),
+            sinks: rows_if_any(files, SINKS)?,
+            commands: rows_if_any(files, COMMANDS)?,
+            roots: rows_if_any(files, ROOTS)?,
+            overlay_files: rows_if_any(files, OVERLAY_FILES)?,
             ..Tables::default()
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
+        tables.power = rows_if_any::<PowerRow>(files, POWER)?.into_iter().map(|row| (row.host.clone(), row)).collect();
+        tables.schedules = rows_if_any::<ScheduleRow>(files, SCHEDULES)?.into_iter().map(|row| (row.schedule.clone(), row)).collect();
         tables.assets = rows::<AssetRow>(files, ASSETS)?.into_iter().map(|row| (row.path.clone(), row)).collect();
         for network in &tables.networks {
             let told = [network.server, network.gateway].into_iter().flatten().chain(network.dns.iter().copied());
@@ -269,6 +372,19 @@ impl Tables {
         reserved.or_else(|| self.networks.iter().find(|network| named() == Some(&network.network)))
     }
 
+    /// The host that the site gives this MAC.
+    pub fn host_of_mac(&self, mac: &str) -> Option<&str> {
+        self.hosts.get(mac).map(|row| row.host.as_str())
+    }
+
+    /// The host that the site gives this address. One without MAC stands there by its own name.
+    pub fn host_of_address(&self, address: Ipv4Addr) -> Option<&str> {
+        let owner = self.reserved.get(&address)?;
+        let by_mac = self.host_of_mac(owner).or_else(|| self.reservations.get(owner).map(|row| row.host.as_str()));
+        // `network lan` is no host: its gateway, server or resolver is none that the site declares.
+        by_mac.or_else(|| (!owner.contains(' ')).then_some(owner))
+    }
+
     /// The menu of whoever has this MAC, or else this address.
     pub fn menu_of(&self, mac: Option<&str>, address: Option<Ipv4Addr>) -> Option<&str> {
         let by_mac = mac.and_then(|mac| self.hosts.get(mac)).map(|row| row.menu.as_str());
@@ -290,4 +406,9 @@ pub fn rows<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) 
         serde_json::from_slice(line).map_err(|error| TableError::Row { path: path.to_owned(), line: at + 1, what: error.to_string() })
     };
     lines.map(row).collect()
+}
+
+/// The rows of a table that not every generation has.
+fn rows_if_any<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, path: &str) -> Result<Vec<T>, TableError> {
+    if files.contains_key(path) { rows(files, path) } else { Ok(Vec::new()) }
 }

@@ -29,6 +29,10 @@ pub struct Lines {
 }
 
 impl Lines {
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Adds a line. `origins` says which lines of the site made it, and is never empty.
     pub fn line(&mut self, origins: &[Span], text: impl fmt::Display) {
         use fmt::Write;

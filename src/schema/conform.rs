@@ -1,6 +1,6 @@
 //! Holds a node against the table: unknown words, missing and mistyped values, what may stand once.
 
-use super::{NodeSpec, Slot, Type, find, nodes};
+use super::{Kind, NodeSpec, Slot, Type, find, nodes};
 use crate::diag::{Diag, Diags};
 use crate::syntax::{Entry, Node, Word, shorten};
 
@@ -40,7 +40,7 @@ pub fn conform(nodes: &mut Vec<Node<'_>>, parent: &'static str, diags: &mut Diag
 }
 
 /// Nodes whose values and lists merge, so that a priority means something in them.
-const MERGED: &[&str] = &["profile", "menu", "dns", "nfs", "overlay"];
+const MERGED: &[&str] = &["profile", "menu", "dns", "nfs", "overlay", "audit"];
 
 /// A priority before a value or a list: one of two words, and only where things merge.
 pub fn mark(note: Option<&Word<'_>>, merges: bool, diags: &mut Diags) {
@@ -169,10 +169,16 @@ fn leftover(entry: &Entry<'_>, spec: &NodeSpec, diags: &Diags) -> Diag {
 }
 
 fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> bool {
-    if entry.is_secret() || slot.kind == Type::Secret {
+    // Where nothing but a secret can be meant, its name alone will do.
+    let names_secret = slot.kind == Type::Refers(Kind::Secret);
+    if names_secret && !slot.kind.fits(entry) {
+        refuse_literal(entry, slot.name, diags);
+        return false;
+    }
+    if slot.kind == Type::Secret || (entry.is_secret() && !names_secret) {
         return secret(entry, slot, spec, diags);
     }
-    if slot.kind != Type::Any {
+    if slot.kind != Type::Any && !entry.is_secret() {
         // Properties merge, and the one argument of a child of which there is one; arguments of lists do not.
         let merges = match entry.name {
             Some(_) => MERGED.contains(&spec.name),

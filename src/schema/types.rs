@@ -22,6 +22,7 @@ pub enum Kind {
     /// A system that overlays stand on.
     Base,
     Overlay,
+    Schedule,
 }
 
 impl Kind {
@@ -40,6 +41,7 @@ impl Kind {
         Kind::Tag,
         Kind::Base,
         Kind::Overlay,
+        Kind::Schedule,
     ];
 
     pub fn name(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Kind {
             Kind::Tag => "tag",
             Kind::Base => "base",
             Kind::Overlay => "overlay",
+            Kind::Schedule => "schedule",
         }
     }
 

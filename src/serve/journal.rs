@@ -44,7 +44,9 @@ impl Journal {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let at = self.clock.now().as_microsecond();
         let records: Vec<Record> = events.iter().map(|event| Record { at, event: event.clone() }).collect();
-        records.iter().for_each(|record| note(&record.event));
+        // Lines of syslog are many, and a log of their own.
+        let noted = records.iter().filter(|record| !matches!(record.event, Event::LineLogged(_)));
+        noted.for_each(|record| note(&record.event));
         self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|listener| listener.happened(&records));
     }
 }

@@ -19,6 +19,7 @@ mod http;
 pub mod journal;
 mod peers;
 mod state;
+mod syslog;
 mod tftp;
 mod udp;
 mod world;
@@ -61,6 +62,7 @@ pub const SERVICES: &[Service] = &[
     Service { name: "TFTP", about: "loaders, menus, kernels", port: 69, start: tftp::start },
     Service { name: "DNS", about: "our zones; other names by forwarding", port: 53, start: dns::start },
     Service { name: "HTTP", about: "iPXE scripts, kernels, everything in the assets", port: 80, start: http::start },
+    Service { name: "syslog", about: "what machines log, kept by the audit", port: 514, start: syslog::start },
 ];
 
 /// Where and how to serve.
@@ -98,7 +100,7 @@ pub enum Error {
     State { step: &'static str, path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("there is no user `{0}` on this machine: create it, or give another --user")]
     User(String),
-    #[error("port offset {0} is too large: HTTP's port 80 and DHCP's 67 must stay below 65,536")]
+    #[error("port offset {0} is too large: syslog's port 514 and all others must stay below 65,536")]
     Offset(u16),
     /// What the operating half says.
     #[error(transparent)]
@@ -173,7 +175,7 @@ impl Shared {
 
 /// Binds everything, says so, and serves until SIGINT or SIGTERM.
 pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
-    if options.port_offset > u16::MAX - 80 {
+    if options.port_offset > u16::MAX - 514 {
         return Err(Error::Offset(options.port_offset));
     }
     raise_file_limit();

@@ -133,7 +133,7 @@ pub fn replace_file(path: &Path, text: &str) -> Result<()> {
 
 /// The same in a state folder: the file belongs to whoever has the folder. A deploy by root writes what
 /// the server, under its own user, reads and replaces.
-pub(super) fn replace_state(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn replace_state(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let owner = fs::metadata(folder).map_err(failed("open", folder))?;
     replace(path, text, |file| {

@@ -67,7 +67,7 @@ fn clear_leftovers(state: &Path) {
 }
 
 /// A file of the state folder, which may belong to another user: no link is followed, no pipe waited for.
-pub(super) fn read_state(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read_state(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>> {
     use io::Read;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match open(path, flags, Mode::empty()) {

@@ -10,6 +10,9 @@ use crate::syntax::Node;
 /// A value and its line.
 type Said = Option<(String, Span)>;
 
+/// What every level may say about power; the nearest wins.
+const POWER: [&str; 4] = ["schedule", "amt", "amt-tls", "wake"];
+
 /// A place that may say something about a host.
 struct Level<'a> {
     /// Such as “group `kiosks`”.
@@ -40,6 +43,7 @@ pub(super) fn facts(config: &Config<'_>, site: &Site, rest: &str) -> Result<Vec<
         why: "nobody says so: the default".into(),
         beaten: Vec::new(),
     }));
+    facts.extend(POWER.iter().filter_map(|prop| nearest_of(prop, &path, levels.iter())));
     let tags = levels.iter().rev().filter_map(|level| {
         let (value, span) = (level.said)("tags")?;
         Some(Fact { path: format!("{path}.tags"), value, span, why: format!("{} adds them; tags append", level.name), beaten: Vec::new() })

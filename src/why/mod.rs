@@ -15,7 +15,7 @@ use crate::schema::{self, NodeSpec};
 use crate::syntax::{Entry, Node, shorten};
 
 /// What a path may begin with.
-pub const KINDS: &[&str] = &["host", "network", "profile", "menu", "dns", "nfs", "overlay", "site", "use"];
+pub const KINDS: &[&str] = &["host", "network", "profile", "menu", "dns", "nfs", "overlay", "schedule", "holidays", "site", "use"];
 
 /// Tells about a value, or about all values of a thing. The error says what is unknown and what is near.
 pub fn ask(config: &Config<'_>, site: &Site, path: &str) -> Result<Vec<Fact>, String> {
@@ -29,6 +29,8 @@ pub fn ask(config: &Config<'_>, site: &Site, path: &str) -> Result<Vec<Fact>, St
         "overlay" => by_name("overlay", &config.overlays, rest)?,
         "dns" => config.dns.as_ref().map(|dns| merged("dns", dns)).unwrap_or_default(),
         "site" => config.site.as_ref().map(|node| properties("site", node)).unwrap_or_default(),
+        "schedule" => schedule(config, rest)?,
+        "holidays" => config.holidays.iter().flat_map(|node| block("holidays", node)).collect(),
         "use" => config.facts.clone(),
         _ => return Err(unknown("kind of thing", kind, KINDS.iter().copied())),
     };
@@ -81,6 +83,29 @@ fn network(config: &Config<'_>, rest: &str) -> Result<Vec<Fact>, String> {
     let mut facts = properties(&path, node);
     host::site_lease(config, &path, &mut facts);
     Ok(facts)
+}
+
+fn schedule(config: &Config<'_>, rest: &str) -> Result<Vec<Fact>, String> {
+    let all = || config.schedules.iter().filter_map(|node| Some((node.title()?, node)));
+    let node = named(rest, all()).ok_or_else(|| unknown("schedule", rest, all().map(|(name, _)| name)))?;
+    let path = format!("schedule.{}", node.title().unwrap_or_default());
+    let mut facts = block(&path, node);
+    // The zone of the site holds for all schedules that name none.
+    let zone = config.site.as_ref().and_then(|site| site.prop("timezone")).filter(|_| node.prop("timezone").is_none());
+    facts.extend(zone.map(|zone| fact(format!("{path}.timezone"), literal(zone), zone, "the site says so, and the schedule does not")));
+    Ok(facts)
+}
+
+/// A node whose children add up.
+fn block(path: &str, node: &Node<'_>) -> Vec<Fact> {
+    let lists = node.children.iter().map(|child| Fact {
+        path: format!("{path}.{}", child.name.text),
+        value: arguments(child),
+        span: child.span,
+        why: "a line of a list: they append".into(),
+        beaten: Vec::new(),
+    });
+    properties(path, node).into_iter().chain(lists).collect()
 }
 
 /// What lines of one name mean together.

@@ -128,7 +128,8 @@ impl Leases {
                 let in_pool = self.by_end.iter().find(|(_, address)| address >= first).map(|(until, _)| *until);
                 self.full.extend(in_pool.map(|until| (*first, until)));
             }
-            Event::ReservationOffered { .. }
+            Event::ClientDiscovered { .. }
+            | Event::ReservationOffered { .. }
             | Event::ReservationGranted { .. }
             | Event::ReservationDeclined { .. }
             | Event::RequestRefused { .. }
@@ -138,6 +139,17 @@ impl Leases {
             | Event::LabelsGuessed { .. }
             | Event::HelpCalled { .. }
             | Event::StatusAsked { .. }
+            | Event::LineLogged(_)
+            | Event::LinesDropped { .. }
+            | Event::RecordsLost { .. }
+            | Event::RecordsDeleted { .. }
+            | Event::DocumentRefused { .. }
+            | Event::PowerAsked { .. }
+            | Event::PowerChanged { .. }
+            | Event::PowerKept { .. }
+            | Event::PowerFailed { .. }
+            | Event::PowerSeen { .. }
+            | Event::WakeSent { .. }
             | Event::FileAsked { .. } => {}
         }
     }

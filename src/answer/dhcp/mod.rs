@@ -104,17 +104,22 @@ struct Grant<'a> {
 
 impl<'a> Dialogue<'a> {
     fn discover(&self) -> Answer {
+        let host = self.tables.host_of_mac(&self.packet.mac).map(str::to_owned);
+        let heard = Event::ClientDiscovered { mac: self.mac(), host, arch: self.packet.arch, is_ipxe: self.packet.is_ipxe };
         let from_pool = || self.known(self.packet.requested).or_else(|| self.searched());
         let Some(grant) = self.reservation().or_else(from_pool) else {
             let full = |first| Event::PoolExhausted { mac: self.mac(), network: self.network.network.clone(), first };
-            return Answer { reply: None, events: self.network.pools.iter().map(|pool| full(pool.first)).collect() };
+            let full = self.network.pools.iter().map(|pool| full(pool.first));
+            return Answer { reply: None, events: std::iter::once(heard).chain(full).collect() };
         };
         let (mac, address) = (self.mac(), grant.address);
         let event = match grant.reserved {
             Some(host) => Event::ReservationOffered { host: host.into(), mac, address },
             None => Event::LeaseOffered { mac, address, until: self.request.now + OFFER_SECS },
         };
-        self.grant(Reply::Offer, &grant, event)
+        let mut answer = self.grant(Reply::Offer, &grant, event);
+        answer.events.insert(0, heard);
+        answer
     }
 
     fn request(&self) -> Answer {

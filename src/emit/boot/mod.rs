@@ -87,7 +87,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
 
 fn loaders_and_assets(site: &Site, wing: &mut Wing<'_>) {
     let (mut loaders, mut assets) = (Lines::default(), Lines::default());
-    let mut wanted: BTreeSet<&str> = site.profiles.iter().flat_map(|profile| profile.files()).map(|path| path.value.as_str()).collect();
+    let mut wanted: BTreeSet<&str> = site.profiles.iter().flat_map(|profile| profile.assets()).map(|path| path.value.as_str()).collect();
     for (loader, file) in LOADERS.iter().filter_map(|loader| Some((loader, offered(loader, &site.lock)?))) {
         let row = LoaderRow { firmware: loader.firmware.into(), arch: loader.arch.to_vec(), file: file.into() };
         loaders.line(&origins_of(site, file), json(&row));

@@ -31,6 +31,8 @@ pub(super) fn profile(merged: &Merged<'_>, texts: &mut Texts<'_>, diags: &mut Di
         starts,
         lease_secs: merged.value("lease").and_then(|choice| choice.entry.text()).and_then(duration_secs),
         tags: names(merged.value("tags").map(|choice| &choice.entry)).map(str::to_owned).collect(),
+        power: super::power::power(|name| merged.value(name).map(|choice| &choice.entry)),
+        fetched: words("asset"),
         root: super::nfs::root(merged, diags),
         texts: merged.list("file").filter_map(|node| text_file(node, texts)).collect(),
         name,

@@ -2,6 +2,7 @@
 //!
 //! The only room that knows both. Values that cannot be built are reported and left out.
 
+mod audit;
 mod boot;
 mod claims;
 mod commands;
@@ -9,6 +10,7 @@ mod dns;
 mod engines;
 mod network;
 mod nfs;
+mod power;
 mod texts;
 
 use std::net::Ipv4Addr;
@@ -51,13 +53,18 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         profile: node.and_then(|node| node.prop("profile")).and_then(located),
         lease_secs: node.and_then(|node| node.prop("lease")).and_then(Entry::text).and_then(duration_secs),
         tags: names(node.and_then(|node| node.prop("tags"))).map(str::to_owned).collect(),
+        power: node.map(|node| power::power(|name| node.prop(name))).unwrap_or_default(),
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
+        audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
+        schedules: power::schedules(&config.schedules, diags),
+        holidays: power::holidays(&config.holidays, diags),
         engines: engines::engines(&config.engines, diags),
         claims: config.claims.iter().filter_map(|node| claims::claim(node, diags)).collect(),
         references: config.references.clone(),
         templates: config.templates.clone(),
     };
+    site.references.extend(site.audit.iter().flat_map(audit::secrets));
     network::hosts(config, &mut site, diags);
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);

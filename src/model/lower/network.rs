@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::power::power;
 use super::{address, dotted, located, names};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
-use crate::model::{At, Host, HostName, LEASE_SECS, Mac, Network, Pool, Site, Subnet, SubnetError};
+use crate::model::{At, Host, HostName, LEASE_SECS, Mac, Network, Pool, Power, Site, Subnet, SubnetError};
 use crate::schema::duration_secs;
 use crate::source::Span;
 use crate::syntax::{Entry, Node};
@@ -24,6 +25,8 @@ pub struct Context {
     /// Of the innermost group that says so.
     profile: Option<At<String>>,
     lease_secs: Option<u64>,
+    /// The nearest of the groups that says each.
+    power: Power,
     /// Those of the groups, the outermost first.
     tags: Vec<String>,
     groups: Rc<[String]>,
@@ -32,7 +35,7 @@ pub struct Context {
 impl Context {
     /// The places that it remembers.
     pub(in crate::model) fn spans(&mut self) -> impl Iterator<Item = &mut Span> {
-        self.profile.iter_mut().map(|profile| &mut profile.span)
+        self.profile.iter_mut().map(|profile| &mut profile.span).chain(self.power.spans())
     }
 }
 
@@ -40,6 +43,7 @@ impl Context {
 struct Draft {
     host: Host,
     lease_secs: Option<u64>,
+    power: Power,
 }
 
 /// All networks by name, and all hosts by name and place.
@@ -70,6 +74,9 @@ fn settle(draft: Draft, site: &Site) -> Host {
     let profile = host.profile.as_ref().and_then(|profile| site.profile(&profile.value));
     let lease_secs = draft.lease_secs.or(network.and_then(|network| network.own_lease_secs));
     host.lease_secs = lease_secs.or(profile.and_then(|profile| profile.lease_secs)).or(site.lease_secs).unwrap_or(LEASE_SECS);
+    let power = [network.map(|network| &network.power), profile.map(|profile| &profile.power), Some(&site.power)];
+    let power = power.into_iter().flatten().fold(draft.power, Power::or);
+    host.power = (!power.is_empty()).then(|| Box::new(power));
     let outer = [Some(&site.tags), profile.map(|profile| &profile.tags), network.map(|network| &network.tags)];
     if outer.iter().flatten().any(|tags| !tags.is_empty()) {
         let own = std::mem::take(&mut host.tags);
@@ -145,6 +152,7 @@ fn network(node: &Node<'_>, site_lease: Option<u64>, diags: &mut Diags) -> Optio
         profile: node.prop("profile").and_then(located),
         subnet_span: range.value_span,
         tags: names(node.prop("tags")).map(str::to_owned).collect(),
+        power: power(|name| node.prop(name)),
         span: node.span,
         own_lease_secs,
         name,
@@ -214,6 +222,7 @@ fn members(nodes: &[Node<'_>], context: Context, site: &mut Site, drafts: &mut V
                     inner.tags.truncate(TAGS_MAX);
                 }
                 inner.profile = node.prop("profile").and_then(located).or(inner.profile);
+                inner.power = power(|name| node.prop(name)).or(&context.power);
                 inner.lease_secs = duration(node.prop("lease")).or(inner.lease_secs);
                 inner.groups = context.groups.iter().cloned().chain(node.title().map(str::to_owned)).collect();
                 members(&node.children, inner, site, drafts, diags);
@@ -274,11 +283,13 @@ fn whole_host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diag
         profile: node.prop("profile").and_then(located).or_else(|| block.profile.clone()),
         lease_secs: LEASE_SECS,
         tags: block.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
+        power: None,
         groups: block.groups.clone(),
         context,
         span: node.span,
     };
-    Some(Draft { host, lease_secs: duration(node.prop("lease")).or(block.lease_secs) })
+    let power = power(|name| node.prop(name)).or(&block.power);
+    Some(Draft { host, lease_secs: duration(node.prop("lease")).or(block.lease_secs), power })
 }
 
 fn mac(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<Mac>> {

@@ -1,13 +1,14 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`menus`],
-//! [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`] and [`power`],
+//! [`menus`], [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
 //! that no room claims is told as a changed file. **Invariant:** no site and no compiler is needed, so two
 //! generations of other makers can be compared too.
 
+mod audit;
 mod commands;
 mod files;
 mod hosts;
@@ -16,6 +17,7 @@ mod markdown;
 mod menus;
 mod networks;
 mod pairs;
+mod power;
 mod roots;
 mod sentence;
 mod side;
@@ -27,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, TableError};
+use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -59,6 +61,7 @@ pub struct Change {
 #[serde(rename_all = "lowercase")]
 pub enum Area {
     Hosts,
+    Schedules,
     Menus,
     Networks,
     Zones,
@@ -67,6 +70,7 @@ pub enum Area {
     Assets,
     Loaders,
     Texts,
+    Audit,
     Files,
 }
 
@@ -128,7 +132,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, COMMANDS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -149,10 +153,12 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     old.rename_networks(&renamed);
     let pairs = pairs::pairs(&old.hosts, &new.hosts);
     let mut changes = hosts::changes(&old, &new, &pairs, &mut touched);
+    changes.extend(power::changes(&old, &new, &mut touched));
     changes.extend(menus::changes(&old, &new, &mut touched, &mut told));
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
     changes.extend(commands::changes(&old, &new));
+    changes.extend(audit::changes(&old, &new, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.

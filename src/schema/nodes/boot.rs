@@ -13,6 +13,10 @@ pub(super) const NODES: &[NodeSpec] = &[
             may("label", Type::Text, "\"Office (Debian 12)\"", "what a menu shows; the name if absent"),
             may("lease", LEASE, "\"1h\"", "how long an address is given to hosts that start it, unless host, group or network say otherwise"),
             may("tags", Type::Names, "\"linux\"", "tags of all hosts that start it, with commas between them"),
+            may("schedule", Type::Refers(Kind::Schedule), "opening", "when hosts that start it turn on and off, unless anything nearer says otherwise"),
+            may("amt", Type::Refers(Kind::Secret), "amt-kiosk", "the secret that holds the password of these hosts' Intel AMT"),
+            may("amt-tls", Type::Bool, "#true", "their AMT speaks TLS"),
+            may("wake", Type::Bool, "#true", "their firmware listens for Wake on LAN"),
         ],
         doc: "What a machine starts: kernel, initrd and cmdline, or chain, or local.",
         example: "profile rescue { kernel \"rescue/vmlinuz\"; initrd \"rescue/initrd.img\" }",
@@ -59,6 +63,15 @@ pub(super) const NODES: &[NodeSpec] = &[
         once: true,
         doc: "Starts the machine's own disk instead of a kernel.",
         example: "profile disk label=\"Installed system\" { local }",
+        ..BASE
+    },
+    NodeSpec {
+        name: "asset",
+        within: &["profile"],
+        args: &[need("path", Type::AssetPath, "\"live/filesystem.squashfs\"", "a file below the assets folder")],
+        more: Some(may("path", Type::AssetPath, "\"live/firmware.squashfs\"", "more of them")),
+        doc: "Files that the started system fetches by itself, over HTTP; they are pinned and served as kernels are.",
+        example: "asset \"live/filesystem.squashfs\"",
         ..BASE
     },
     NodeSpec {

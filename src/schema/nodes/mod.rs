@@ -1,11 +1,13 @@
 //! The table itself: families of nodes in the order in which a site is usually written.
 
+mod audit;
 mod boot;
 mod dns;
 mod engines;
 mod module;
 mod network;
 mod nfs;
+mod power;
 mod site;
 
 use super::{FIRST, NodeSpec, Slot, Type};
@@ -28,7 +30,9 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Networks and hosts", nodes: network::NODES },
     Family { title: "What machines start", nodes: boot::NODES },
     Family { title: "Roots over NFS", nodes: nfs::NODES },
+    Family { title: "When machines are on", nodes: power::NODES },
     Family { title: "Names", nodes: dns::NODES },
+    Family { title: "What happens", nodes: audit::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];

@@ -85,4 +85,4 @@ pub(super) const NODES: &[NodeSpec] = &[
 ];
 
 /// What a reference may name.
-pub const REFERENCES: &[&str] = &["host", "group", "network", "profile"];
+pub const REFERENCES: &[&str] = &["host", "group", "network", "profile", "schedule"];

@@ -13,6 +13,10 @@ pub(super) const NODES: &[NodeSpec] = &[
             may("profile", Type::Refers(Kind::Profile), "office", "what its hosts start, unless anything nearer says otherwise"),
             may("lease", LEASE, "\"1d\"", "how long an address is given").or("\"12h\""),
             may("tags", Type::Names, "\"lab\"", "tags of all its hosts, with commas between them"),
+            may("schedule", Type::Refers(Kind::Schedule), "opening", "when its hosts turn on and off, unless anything nearer says otherwise"),
+            may("amt", Type::Refers(Kind::Secret), "amt-kiosk", "the secret that holds the password of their Intel AMT"),
+            may("amt-tls", Type::Bool, "#true", "their AMT speaks TLS"),
+            may("wake", Type::Bool, "#true", "their firmware listens for Wake on LAN"),
         ],
         once: true,
         doc: "Names the site; every site has exactly one.",
@@ -63,7 +67,7 @@ pub(super) const NODES: &[NodeSpec] = &[
     NodeSpec {
         name: "secret",
         within: ANYWHERE,
-        args: &[need("name", Type::Declares(Kind::Secret), "amt-kiosk", "the name, used as (secret)name")],
+        args: &[need("name", Type::Declares(Kind::Secret), "amt-kiosk", "the name, used as (secret)name, and by `amt=`")],
         props: &[need("file", Type::Text, "\"/run/secrets/amt-kiosk\"", "the file on the boot server that holds it; nothing else reads it")],
         doc: "Names a secret. Its value never stands in a site and never reaches out/.",
         example: "secret amt-kiosk file=\"/run/secrets/amt-kiosk\"",
@@ -105,7 +109,7 @@ pub(super) const NODES: &[NodeSpec] = &[
 ];
 
 /// The properties that a claim may be about.
-pub const HOST_FACTS: &[&str] = &["address", "mac", "network", "profile", "tags"];
+pub const HOST_FACTS: &[&str] = &["address", "amt", "mac", "network", "profile", "schedule", "tags", "wake"];
 
 const CLAIMS: &[super::Slot] = &[
     may("has", Type::OneOf(HOST_FACTS), "profile", "each of the hosts has this"),

@@ -1,0 +1,195 @@
+//! `audit`: what happened, out of the spool that `serve` writes.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+use jiff::Timestamp;
+use regex::Regex;
+
+use super::{Failure, Outcome};
+use crate::operate::audit::boots::{Boot, Boots};
+use crate::operate::audit::query::{Filter, Met, json, query, text};
+use crate::schema::duration_secs;
+use crate::serve::clock::moment;
+use crate::terminal::{print, say};
+
+/// How much is printed at once, in bytes.
+const PRINT_BYTES: usize = 64 << 10;
+
+/// Ask what happened: events of all services, and what machines logged
+///
+/// Reads the spool in the state folder, whether or not anybody serves.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  pxelator audit query --host kiosk-01 --since 2h\n  pxelator audit query --service sshd --grep 'Failed password' --format jsonl\n  pxelator audit boots kiosk-01"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Query(QueryArgs),
+    Boots(BootsArgs),
+}
+
+/// Print records, the oldest first
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  pxelator audit query --host kiosk-01 --since 2h\n  pxelator audit query --service dhcp --since 2026-11-25 --until 2026-11-26")]
+struct QueryArgs {
+    /// Of this host, address or MAC
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// Of this service (dhcp, tftp, http, syslog …), or of this program in syslog
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// From then on: a moment, a date (UTC), or how long ago
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+    /// Up to then
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+    /// Only what this regular expression finds
+    #[arg(long, value_name = "REGEX")]
+    grep: Option<Regex>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Tell each boot of a host step by step, and where one stopped
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  pxelator audit boots kiosk-01\n  pxelator audit boots kiosk-01 --since 1d --format jsonl")]
+struct BootsArgs {
+    /// The host, or the MAC of a machine that nobody declared
+    #[arg(value_name = "HOST")]
+    host: String,
+    /// From then on: a moment, a date (UTC), or how long ago
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(clap::Args)]
+struct Place {
+    /// Where `serve` keeps its state
+    #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
+    state: PathBuf,
+    /// For people, or for programs: a JSON object a line
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Jsonl,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
+    match &args.command {
+        Command::Query(args) => records(args),
+        Command::Boots(args) => boots(args),
+    }
+}
+
+fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
+    let filter = Filter {
+        host: args.host.clone(),
+        service: args.service.clone(),
+        since: args.since,
+        until: args.until,
+        grep: args.grep.clone(),
+    };
+    let mut out = Printer::default();
+    let met = look(&args.place, &filter, |entry| {
+        out.add(&match args.place.format {
+            Format::Text => text(entry),
+            Format::Jsonl => json(entry),
+        });
+        ControlFlow::Continue(())
+    })?;
+    out.flush();
+    told(&met, "record");
+    Ok(Outcome::Good)
+}
+
+fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
+    let now = Timestamp::now().as_microsecond();
+    let filter = Filter { since: args.since, ..Filter::default() };
+    let (mut out, mut boots, mut count) = (Printer::default(), Boots::of(&args.host), 0);
+    let shown = |boot: Boot| match args.place.format {
+        Format::Text => boot.text(now),
+        Format::Jsonl => boot.json(now),
+    };
+    let met = look(&args.place, &filter, |entry| {
+        if let Some(boot) = boots.add(entry) {
+            count += 1;
+            out.add(&shown(boot));
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(boot) = boots.last() {
+        count += 1;
+        out.add(&shown(boot));
+    }
+    out.flush();
+    told(&Met { records: count, ..met }, "boot");
+    Ok(Outcome::Good)
+}
+
+/// The records; a spool that is not there is the state folder of somebody else, most often.
+fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit::line::Entry) -> ControlFlow<()>) -> Result<Met, Failure> {
+    let folder = place.state.join(crate::operate::audit::FOLDER);
+    if !folder.is_dir() {
+        return Err(format!(
+            "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator)",
+            folder.display()
+        )
+        .into());
+    }
+    Ok(query(&place.state, filter, each)?)
+}
+
+/// What standard output does not say.
+fn told(met: &Met, what: &str) {
+    if met.records == 0 {
+        say(&format!("no {what} was found"));
+    }
+    if met.damaged > 0 {
+        let lines = if met.damaged == 1 { "line of the spool is" } else { "lines of the spool are" };
+        say(&format!("{} {lines} damaged, by a crash or by hand, and left out", met.damaged));
+    }
+}
+
+/// Many lines in few writes.
+#[derive(Default)]
+struct Printer(String);
+
+impl Printer {
+    fn add(&mut self, text: &str) {
+        self.0.push_str(text);
+        if self.0.len() >= PRINT_BYTES {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        print(&std::mem::take(&mut self.0));
+    }
+}
+
+/// `2h` ago, `2026-11-25`, or a moment with its offset → microseconds since 1970.
+fn time(text: &str) -> Result<i64, String> {
+    let ago = duration_secs(text).and_then(|secs| i64::try_from(secs).ok()?.checked_mul(1_000_000));
+    if let Some(ago) = ago {
+        return Ok(Timestamp::now().as_microsecond().saturating_sub(ago));
+    }
+    if let Ok(day) = format!("{text}T00:00:00Z").parse::<Timestamp>() {
+        return Ok(day.as_microsecond());
+    }
+    let read = moment(text).map(Timestamp::as_microsecond);
+    read.map_err(|_| format!("`{text}` is no time: write how long ago (2h), a date (2026-11-25, UTC) or a moment (2026-11-25T07:30:00+01:00)"))
+}

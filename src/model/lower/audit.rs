@@ -1,0 +1,54 @@
+//! `audit` and its sinks.
+
+use super::located;
+use crate::diag::{Diag, Diags};
+use crate::eval::{Merged, Reference};
+use crate::model::{Audit, At, Couch, CouchUrl, KEEP_SECS, UrlError};
+use crate::schema::duration_secs;
+use crate::source::{FileId, Span};
+use crate::syntax::{Entry, Node, shorten};
+
+pub(super) fn audit(merged: &Merged<'_>, diags: &mut Diags) -> Audit {
+    let keep = merged.value("keep").and_then(|choice| choice.entry.text()).and_then(duration_secs);
+    Audit {
+        keep_secs: keep.unwrap_or(KEEP_SECS),
+        sinks: merged.list("couchdb").filter_map(|node| couch(node, diags)).collect(),
+        span: merged.span().unwrap_or(Span::new(FileId::new(0), 0, 0)),
+    }
+}
+
+fn couch(node: &Node<'_>, diags: &mut Diags) -> Option<Couch> {
+    let entry = node.arg(0)?;
+    Some(Couch {
+        url: url(entry, diags)?,
+        user: node.prop("user").and_then(located),
+        password: node.prop("password").and_then(located),
+        span: node.span,
+    })
+}
+
+fn url(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<CouchUrl>> {
+    let text = entry.text().unwrap_or_default();
+    let why = match CouchUrl::parse(text) {
+        Ok(value) => return Some(At { value, span: entry.value_span }),
+        Err(UrlError::Password) => {
+            diags.redact(entry.value_span);
+            let diag = Diag::new("secret/literal", entry.value_span, "a password in a URL would stand in out/");
+            diags.push(diag.help("write the user as user=, and the password as password=(secret)NAME with `secret NAME file=…`"));
+            return None;
+        }
+        Err(UrlError::Scheme) => "it begins neither with http:// nor with https://",
+        Err(UrlError::Host) => "it has no sound name or address of a machine",
+        Err(UrlError::Port) => "its port is no number from 1 to 65,535",
+        Err(UrlError::Database) => "it names no database of lower-case letters, digits and _ $ ( ) + -, which begins with a letter",
+    };
+    let diag = Diag::new("audit/bad-url", entry.value_span, format!("`{}` is no database of CouchDB: {why}", shorten(text)));
+    diags.push(diag.help("write it like this: \"http://10.77.0.51:5984/audit\""));
+    None
+}
+
+/// The secrets that sinks need; they must exist, and are used.
+pub(super) fn secrets(audit: &Audit) -> impl Iterator<Item = Reference> {
+    let passwords = audit.sinks.iter().filter_map(|sink| sink.password.as_ref());
+    passwords.map(|at| Reference { kind: "secret".to_owned(), name: at.value.clone(), span: at.span })
+}

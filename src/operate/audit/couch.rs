@@ -1,0 +1,269 @@
+//! CouchDB over HTTP: documents in bulk, each row of each answer checked.
+//!
+//! ```text
+//! _bulk_docs ─► ok ───────► done
+//!            ─► conflict ─► _all_docs ─► nothing is missing: done │ joined, with its _rev ─► _bulk_docs
+//!            ─► forbidden … ► refused for ever, told, and the others go on
+//!            ─► anything else, or no row ─► Trouble: all of it again later
+//! ```
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use super::document::Document;
+use crate::operate::secret;
+use crate::out::table::SinkRow;
+
+/// The most that one request has, in documents and in bytes (nginx before a CouchDB takes 1 MiB).
+pub(super) const BULK_DOCUMENTS_MAX: usize = 500;
+pub(super) const BULK_BYTES_MAX: usize = 900 << 10;
+/// How long a request may take in all, and until there is a connection.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most of an answer that is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// How often a document is joined anew with one that others change at the same time.
+const ROUNDS_MAX: usize = 8;
+/// Errors of a row that no repetition mends.
+const FOR_EVER: &[&str] = &["forbidden", "unauthorized", "document_too_large", "doc_validation", "illegal_docid", "bad_request"];
+
+/// Why nothing can be sent now; with what mends it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trouble(pub(super) String);
+
+/// A document that the sink never takes, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) document: String,
+    pub(super) why: String,
+    pub(super) is_own: bool,
+}
+
+pub(super) struct Couch {
+    agent: Agent,
+    row: SinkRow,
+}
+
+/// A status and what came with it.
+struct Answer {
+    status: u16,
+    body: Value,
+}
+
+impl Couch {
+    pub(super) fn new(row: SinkRow) -> Couch {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            // A password goes where the site says, and nowhere else.
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_global(Some(TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .user_agent("pxelator")
+            .build();
+        Couch { agent: config.into(), row }
+    }
+
+    /// Brings all documents there. When this returns, each of them is there or refused for ever.
+    pub(super) fn deliver(&self, documents: &[Document]) -> Result<Vec<Refused>, Trouble> {
+        let (mut refused, mut rest) = (Vec::new(), documents);
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take(BULK_DOCUMENTS_MAX).take_while(|document| {
+                bytes += document.bytes;
+                bytes <= BULK_BYTES_MAX
+            });
+            let (now, later) = rest.split_at_checked(fits.count().max(1)).unwrap_or((rest, &[]));
+            self.bulk(now, &mut refused)?;
+            rest = later;
+        }
+        Ok(refused)
+    }
+
+    /// One request's documents; where they are too many for the sink, in halves.
+    fn bulk(&self, documents: &[Document], refused: &mut Vec<Refused>) -> Result<(), Trouble> {
+        let mut waiting: Vec<(&Document, Value)> = documents.iter().map(|document| (document, document.json())).collect();
+        for _ in 0..ROUNDS_MAX {
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let bodies: Vec<&Value> = waiting.iter().map(|(_, body)| body).collect();
+            let answer = self.ask("POST", "/_bulk_docs", Some(&json!({ "docs": bodies })))?;
+            match (answer.status, waiting.len()) {
+                (201 | 202, _) => {}
+                (413, 1) => {
+                    let why = "the request is larger than the sink takes (413)";
+                    refused.extend(waiting.iter().map(|(document, _)| refusal(document, why.to_owned())));
+                    return Ok(());
+                }
+                (413, count) => {
+                    let both = documents.split_at_checked(documents.len().min(count) / 2).unwrap_or((documents, &[]));
+                    // Rows that are there already are found to be, and not written twice.
+                    self.bulk(both.0, refused)?;
+                    return self.bulk(both.1, refused);
+                }
+                (404, _) => {
+                    self.make_database()?;
+                    continue;
+                }
+                (_, _) => return Err(self.trouble(&answer)),
+            }
+            let conflicts = self.read_rows(&answer, waiting, refused)?;
+            waiting = self.join(conflicts)?;
+        }
+        Err(Trouble(format!("{} changes documents as quickly as they are joined; trying again", self.row.url)))
+    }
+
+    /// Which documents are in conflict with what is there; those with other mistakes go to `refused`.
+    fn read_rows<'d>(
+        &self,
+        answer: &Answer,
+        sent: Vec<(&'d Document, Value)>,
+        refused: &mut Vec<Refused>,
+    ) -> Result<Vec<&'d Document>, Trouble> {
+        let rows = answer.body.as_array().map(Vec::as_slice).unwrap_or_default();
+        let by_id: BTreeMap<&str, &Value> = rows.iter().filter_map(|row| Some((row.get("id")?.as_str()?, row))).collect();
+        let mut conflicts = Vec::new();
+        for (document, _) in sent {
+            let Some(row) = by_id.get(document.id.as_str()) else {
+                let url = &self.row.url;
+                return Err(Trouble(format!("{url} answers, and says nothing of document {}; trying again", document.id)));
+            };
+            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+            match text("error") {
+                "" if row.get("rev").is_some() || row.get("ok").is_some() => {}
+                "conflict" => conflicts.push(document),
+                error if FOR_EVER.contains(&error) => refused.push(refusal(document, format!("{error}: {}", text("reason")))),
+                error => {
+                    let url = &self.row.url;
+                    return Err(Trouble(format!("{url} says of document {}: `{error}`, {}; trying again", document.id, text("reason"))));
+                }
+            }
+        }
+        Ok(conflicts)
+    }
+
+    /// What must be written anew, because the sink has less than we do.
+    fn join<'d>(&self, conflicts: Vec<&'d Document>) -> Result<Vec<(&'d Document, Value)>, Trouble> {
+        if conflicts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<&str> = conflicts.iter().map(|document| document.id.as_str()).collect();
+        let answer = self.ask("POST", "/_all_docs?include_docs=true", Some(&json!({ "keys": keys })))?;
+        if answer.status != 200 {
+            return Err(self.trouble(&answer));
+        }
+        let rows = answer.body.get("rows").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let by_id: BTreeMap<&str, &Value> = rows.iter().filter_map(|row| Some((row.get("id")?.as_str()?, row.get("doc")?))).collect();
+        // One that vanished meanwhile is sent as new.
+        let again = |document: &'d Document| match by_id.get(document.id.as_str()) {
+            Some(theirs) if theirs.is_object() => document.joined(theirs).map(|body| (document, body)),
+            Some(_) | None => Some((document, document.json())),
+        };
+        Ok(conflicts.into_iter().filter_map(again).collect())
+    }
+
+    fn make_database(&self) -> Result<(), Trouble> {
+        let answer = self.ask("PUT", "", None)?;
+        match answer.status {
+            // 412: somebody made it meanwhile.
+            201 | 202 | 412 => Ok(()),
+            401 | 403 => {
+                let user = self.user();
+                Err(Trouble(format!(
+                    "{} does not exist, and {user} may not make it ({}): make the database, and make {user} a member of it",
+                    self.row.url, answer.status
+                )))
+            }
+            _ => Err(self.trouble(&answer)),
+        }
+    }
+
+    fn user(&self) -> String {
+        self.row.user.as_ref().map_or_else(|| "nobody (the site names no user)".to_owned(), |user| format!("user `{user}`"))
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Trouble> {
+        let url = format!("{}{path}", self.row.url);
+        let mut request = ureq::http::Request::builder().method(method).uri(&url).header("accept", "application/json");
+        if let Some(user) = &self.row.user {
+            let file = self.row.password_file.as_deref().unwrap_or_default();
+            let password = secret::read(Path::new(file)).map_err(|error| Trouble(crate::terminal::chain(&error)))?;
+            request = request.header("authorization", format!("Basic {}", base64(format!("{user}:{password}").as_bytes())));
+        }
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request.body(String::new()),
+        };
+        let sent = request.map_err(ureq::Error::from).and_then(|request| self.agent.run(request));
+        let mut answer = sent.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        let bytes = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(|error| self.unreachable(&error))?;
+        // A proxy's page of HTML is no JSON, and its status says enough.
+        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Trouble {
+        let url = &self.row.url;
+        let kind = if let ureq::Error::Io(error) = error { error.kind() } else { ErrorKind::Other };
+        let is_timeout = kind == ErrorKind::TimedOut || matches!(error, ureq::Error::Timeout(_));
+        Trouble(if kind == ErrorKind::ConnectionRefused || matches!(error, ureq::Error::ConnectionFailed) {
+            format!("{url}: nobody listens there: start CouchDB, or correct the address and port in the site")
+        } else if is_timeout {
+            format!("{url} does not answer in time: look whether CouchDB runs there, and whether a firewall is between")
+        } else if matches!(error, ureq::Error::HostNotFound) {
+            format!("{url}: no such name: correct it in the site, or write an address")
+        } else {
+            format!("{url}: {error}; trying again")
+        })
+    }
+
+    fn trouble(&self, answer: &Answer) -> Trouble {
+        let (url, user, status) = (&self.row.url, self.user(), answer.status);
+        let reason = answer.body.get("reason").and_then(Value::as_str).unwrap_or("without a reason");
+        let file = self.row.password_file.as_deref().unwrap_or_default();
+        Trouble(match (status, &self.row.user) {
+            (401, Some(_)) => format!("{url} does not know {user} with this password (401): write the right one into {file}; it is read again by itself"),
+            (401, None) => format!("{url} wants a user and a password (401): name them in the site, user=… password=(secret)…"),
+            (403, _) => format!("{url} forbids it to {user} (403, {reason}): make it a member of the database"),
+            (300..=399, _) => format!("{url} leads elsewhere ({status}): write the address that it leads to"),
+            _ => format!("{url} answers {status}, {reason}; trying again"),
+        })
+    }
+}
+
+fn refusal(document: &Document, why: String) -> Refused {
+    Refused { document: document.id.clone(), why, is_own: document.is_own() }
+}
+
+/// RFC 4648 §4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let all = (0..3).fold(0_u32, |all, at| all << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
+        for at in 0..4 {
+            let digit = DIGITS.get((all >> (18 - 6 * at) & 63) as usize).copied().unwrap_or(b'=');
+            out.push(if at > chunk.len() { '=' } else { char::from(digit) });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64(&[0xff, 0xef]), "/+8=");
+    }
+}

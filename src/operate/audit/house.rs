@@ -1,0 +1,117 @@
+//! The thread of the audit: it brings the spool to the disk, lets old segments go, and has a thread for each sink.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use super::keep::{Doomed, SPOOL_BYTES_MAX, doomed};
+use super::segment::{Segment, list};
+use super::sink::Sink;
+use super::{FOLDER, Keeper};
+use crate::event::Event;
+use crate::out::table::{KEEP_SECS, SinkRow};
+use crate::serve::Handle;
+
+/// How often the disk gets what was written: a power cut loses no more than this.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How often old segments are looked for.
+const CLEAR_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether this shall end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Sinks that run, by what the table says of them.
+type Sinks = BTreeMap<SinkRow, (Arc<AtomicBool>, JoinHandle<()>)>;
+
+pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
+    let (mut sinks, mut synced, mut cleared) = (Sinks::new(), None, None);
+    loop {
+        let ended = stop.load(Ordering::Relaxed);
+        if ended || is_due(&mut synced, SYNC_EVERY) {
+            sync(handle, keeper);
+        }
+        if ended {
+            break;
+        }
+        supervise(handle, &mut sinks);
+        if is_due(&mut cleared, CLEAR_EVERY) {
+            clear(handle);
+        }
+        std::thread::sleep(LOOK);
+    }
+    // A request that still runs is waited for by nobody: the cursor moves after it, or it is sent again.
+    sinks.values().for_each(|(stop, _)| stop.store(true, Ordering::Relaxed));
+}
+
+fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let due = last.is_none_or(|last| last.elapsed() >= every);
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
+
+/// What the kernel has, the disk gets; also the name of a segment that is new.
+fn sync(handle: &Handle, keeper: &Keeper) {
+    let file = keeper.state.lock().unwrap_or_else(PoisonError::into_inner).spool.file();
+    let Some(file) = file else { return };
+    let folder = || File::open(handle.state.join(FOLDER))?.sync_all();
+    if let Err(error) = file.sync_data().and_then(|()| folder()) {
+        warn!("the audit spool does not reach the disk: {error}; a power cut would lose what was recorded meanwhile");
+    }
+}
+
+/// One thread for each sink of the generation that is served.
+fn supervise(handle: &Handle, sinks: &mut Sinks) {
+    let wanted = handle.tables.borrow().sinks.clone();
+    sinks.retain(|row, (stop, thread)| {
+        let stays = wanted.contains(row);
+        stop.fetch_or(!stays, Ordering::Relaxed);
+        // One that was taken back ends after its request.
+        stays || !thread.is_finished()
+    });
+    for row in wanted {
+        if sinks.contains_key(&row) {
+            continue;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let sink = Sink::new(row.clone(), handle);
+        info!("audit: {} gets what happened", row.url);
+        let (stopped, named) = (stop.clone(), std::thread::Builder::new().name("sink".into()));
+        match named.spawn(move || sink.run(&stopped)) {
+            Ok(thread) => drop(sinks.insert(row, (stop, thread))),
+            Err(error) => return warn!("no thread for the sink {}: {error}", row.url),
+        }
+    }
+}
+
+/// Deletes what need not be kept any more; what goes before its time is recorded.
+fn clear(handle: &Handle) {
+    // A rehearsal in another year makes nothing old.
+    if handle.clock.is_set() {
+        return;
+    }
+    let folder = handle.state.join(FOLDER);
+    let tables = handle.tables.borrow().clone();
+    let Ok(segments) = list(&folder) else { return };
+    let sized = segments.into_iter().filter_map(|segment| Some((segment, fs::metadata(folder.join(segment.file())).ok()?.len())));
+    let all: Vec<(Segment, u64)> = sized.collect();
+    let behind = tables.sinks.iter().map(|row| super::sink::cursor(&folder, &row.url).segment).min();
+    let keep = tables.keep_secs.unwrap_or(KEEP_SECS);
+    for Doomed { segment, bytes, delivered, early } in doomed(&all, handle.clock.now().as_second(), keep, SPOOL_BYTES_MAX, behind) {
+        if let Err(error) = fs::remove_file(folder.join(segment.file())) {
+            warn!("cannot delete {}: {error}", folder.join(segment.file()).display());
+            continue;
+        }
+        if early {
+            let segment = segment.to_string();
+            let whose = if delivered { "every sink has it" } else { "a sink has not got it" };
+            warn!("the audit spool is larger than {} GiB: {segment} was deleted; {whose}", SPOOL_BYTES_MAX >> 30);
+            handle.journal.record(&[Event::RecordsDeleted { segment, bytes, delivered }]);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The spool on disk: records appended to the newest segment, each batch in one write.
+//!
+//! **Invariant:** nothing is ever written before the end of a file, and nothing to a segment that has a
+//! later one: whoever read up to a place has read all before it. Several programs may append at once.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use nix::libc::O_NOFOLLOW;
+
+use super::segment::{HOUR_SECS, Segment, list};
+
+/// Below the state folder.
+pub const FOLDER: &str = "audit";
+/// A segment that has so many bytes is followed by another, within its hour.
+pub(super) const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+/// Read by the service's user and group.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
+
+/// Whoever appends.
+pub(super) struct Spool {
+    folder: PathBuf,
+    current: Option<Current>,
+    /// The last line may have no end: the disk was full within it.
+    torn: bool,
+}
+
+struct Current {
+    file: Arc<File>,
+    segment: Segment,
+    bytes: u64,
+    /// When the folder was changed last: other programs begin segments too.
+    seen: SystemTime,
+}
+
+/// A write that came to an end before its time.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// Lines that are whole all the same.
+    pub(super) kept: usize,
+    pub(super) error: io::Error,
+}
+
+impl Spool {
+    pub(super) fn new(state: &Path) -> Spool {
+        Spool { folder: state.join(FOLDER), current: None, torn: false }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file that is written to, for whoever brings it to the disk.
+    pub(super) fn file(&self) -> Option<Arc<File>> {
+        self.current.as_ref().map(|current| current.file.clone())
+    }
+
+    /// Appends whole lines; `at` is the time, in microseconds.
+    pub(super) fn append(&mut self, at: i64, lines: &[u8]) -> Result<(), Failed> {
+        let failed = |error| Failed { kept: 0, error };
+        let hour = at.div_euclid(1_000_000 * HOUR_SECS);
+        if !self.is_newest(hour) {
+            self.open(hour).map_err(failed)?;
+        }
+        let Some(current) = &mut self.current else { return Ok(()) };
+        // After a torn line its end comes first, in the same write.
+        let ended = if self.torn { [b"\n", lines].concat() } else { Vec::new() };
+        let bytes = if self.torn { &ended } else { lines };
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match (&*current.file).write(rest) {
+                Ok(count) if count > 0 => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => {
+                    let written = bytes.get(..done).unwrap_or_default();
+                    let whole = written.iter().filter(|byte| **byte == b'\n').count();
+                    let kept = whole.saturating_sub(usize::from(self.torn && done > 0));
+                    self.torn = if done > 0 { written.last() != Some(&b'\n') } else { self.torn };
+                    // What is wrong with this file may not be with the next.
+                    self.current = None;
+                    return Err(Failed { kept, error: other.err().unwrap_or(io::ErrorKind::WriteZero.into()) });
+                }
+            }
+        }
+        current.bytes += done as u64;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Is the open segment still the one to append to?
+    fn is_newest(&self, hour: i64) -> bool {
+        let changed = || fs::metadata(&self.folder).and_then(|folder| folder.modified()).ok();
+        self.current.as_ref().is_some_and(|current| {
+            hour <= current.segment.hour && current.bytes < SEGMENT_BYTES_MAX && changed() == Some(current.seen)
+        })
+    }
+
+    fn open(&mut self, hour: i64) -> io::Result<()> {
+        self.current = None;
+        if let Err(error) = fs::DirBuilder::new().mode(FOLDER_MODE).create(&self.folder) {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                return Err(error);
+            }
+        } else if let Some(state) = self.folder.parent() {
+            own(&File::open(&self.folder)?, state)?;
+        }
+        let newest = list(&self.folder)?.last().copied();
+        // A clock that was set back finds a newer segment, and stays with it.
+        let segment = newest.filter(|newest| newest.hour >= hour).unwrap_or(Segment { hour, number: 0 });
+        let mut opened = self.open_segment(segment)?;
+        if opened.bytes >= SEGMENT_BYTES_MAX {
+            opened = self.open_segment(Segment { number: segment.number + 1, ..segment })?;
+        }
+        self.torn |= opened.bytes > 0 && !ends_with_newline(&opened.file, opened.bytes)?;
+        self.current = Some(opened);
+        Ok(())
+    }
+
+    fn open_segment(&self, segment: Segment) -> io::Result<Current> {
+        let path = self.folder.join(segment.file());
+        let is_new = !path.exists();
+        let mut options = OpenOptions::new();
+        // A link in a folder of the service's user leads root nowhere.
+        let file = options.append(true).read(true).create(true).mode(FILE_MODE).custom_flags(O_NOFOLLOW).open(&path)?;
+        if is_new {
+            own(&file, &self.folder)?;
+        }
+        let bytes = file.metadata()?.len();
+        Ok(Current { file: Arc::new(file), segment, bytes, seen: fs::metadata(&self.folder)?.modified()? })
+    }
+}
+
+fn ends_with_newline(file: &File, bytes: u64) -> io::Result<bool> {
+    let mut last = [0];
+    file.read_exact_at(&mut last, bytes - 1)?;
+    Ok(last == *b"\n")
+}
+
+/// What root makes belongs to whom the folder around it does: the service appends to it too.
+fn own(file: &File, folder: &Path) -> io::Result<()> {
+    let (mine, theirs) = (file.metadata()?, fs::metadata(folder)?);
+    if (mine.uid(), mine.gid()) == (theirs.uid(), theirs.gid()) || !nix::unistd::Uid::effective().is_root() {
+        return Ok(());
+    }
+    fchown(file, Some(theirs.uid()), Some(theirs.gid()))
+}

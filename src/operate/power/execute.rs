@@ -1,0 +1,330 @@
+//! The part of `serve` that switches machines: one thread that decides nothing, and one more for each
+//! machine that is spoken to.
+//!
+//! ```text
+//!  clock, tables ──due──► jobs ◄── commands (the journal)
+//!                          │  ▲
+//!                       begin  ended ──► memory on disk ──► events
+//!                          ▼  │
+//!                     act, a thread each
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{error, warn};
+
+use super::act::{self, Action, Failure, Outcome};
+use super::amt::State;
+use super::jobs::{By, COMMANDS_MAX, Job, Jobs, Task};
+use super::memory::Memory;
+use crate::answer::power::{self, Schedule};
+use crate::event::{Event, Record};
+use crate::operate::{Result, Working};
+use crate::out::table::Tables;
+use crate::serve::Handle;
+use crate::serve::journal::Listener;
+use crate::terminal::chain;
+
+/// How often the clock and the generation are looked at: an edge is late by no more.
+const LOOK: Duration = Duration::from_millis(500);
+/// A clock that jumps is noticed after so long at the latest.
+const SCAN: SignedDuration = SignedDuration::from_secs(60);
+/// What may wait to be heard: commands, and ends of conversations.
+const MESSAGES_MAX: usize = 1024;
+
+enum Message {
+    /// Do this to a host, whoever asked.
+    Asked(String, Task),
+    Ended(Job, std::result::Result<Done, Failure>),
+    Stop,
+}
+
+enum Done {
+    Acted(Outcome),
+    Seen(State),
+}
+
+/// The thread that works.
+struct Power {
+    sender: SyncSender<Message>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub(in crate::operate) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
+    let (sender, receiver) = sync_channel(MESSAGES_MAX);
+    let lost = Arc::new(AtomicU64::new(0));
+    handle.journal.listen(Arc::new(Ear { sender: sender.clone(), lost: lost.clone() }));
+    let mut executor = Executor::new(handle.clone(), sender.clone(), lost);
+    let thread = std::thread::spawn(move || executor.run(&receiver));
+    Ok(Box::new(Power { sender, thread: Mutex::new(Some(thread)) }))
+}
+
+impl Working for Power {
+    /// What is being asked of machines at this moment is not waited for: its edge is done after the next start.
+    fn end(self: Box<Self>) {
+        let _it_ended_already = self.sender.send(Message::Stop);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _it_said_why = thread.map(JoinHandle::join);
+    }
+}
+
+/// Hears commands that came by DNS.
+struct Ear {
+    sender: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Listener for Ear {
+    fn happened(&self, records: &[Record]) {
+        for (host, task) in records.iter().filter_map(|record| asked(&record.event)) {
+            if self.sender.try_send(Message::Asked(host, task)).is_err() {
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// What an event asks for.
+fn asked(event: &Event) -> Option<(String, Task)> {
+    let commands = [("power-on", Action::On), ("power-off", Action::Off), ("power-cycle", Action::Cycle)];
+    if let Event::CommandGiven { run, host, .. } = event {
+        let (_, action) = commands.iter().find(|(name, _)| name == run)?;
+        return Some((host.clone(), Task::Act(*action)));
+    }
+    if let Event::StatusAsked { host, .. } = event {
+        return Some((host.clone(), Task::Look));
+    }
+    None
+}
+
+struct Executor {
+    handle: Handle,
+    tables: Arc<Tables>,
+    schedules: BTreeMap<String, Schedule>,
+    memory: Memory,
+    jobs: Jobs,
+    /// When edges were looked for, and when the next one comes.
+    scanned: Timestamp,
+    next: Timestamp,
+    sender: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Executor {
+    fn new(handle: Handle, sender: SyncSender<Message>, lost: Arc<AtomicU64>) -> Executor {
+        let memory = Memory::read(&handle.state);
+        let now = handle.clock.now();
+        let mut executor = Executor {
+            tables: Arc::default(),
+            schedules: BTreeMap::new(),
+            memory,
+            jobs: Jobs::default(),
+            scanned: now,
+            next: now,
+            sender,
+            lost,
+            handle,
+        };
+        executor.take_over(now);
+        executor
+    }
+
+    fn run(&mut self, messages: &Receiver<Message>) {
+        loop {
+            self.scan();
+            self.begin_jobs();
+            self.memory.write(&self.handle.state);
+            match messages.recv_timeout(self.wait()) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(message) => self.hear(message),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // All that is there, so that the memory is written once.
+            for message in messages.try_iter().take(MESSAGES_MAX) {
+                match message {
+                    Message::Stop => return self.memory.write(&self.handle.state),
+                    message => self.hear(message),
+                }
+            }
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        let until_edge = Duration::try_from(self.next.duration_since(self.handle.clock.now())).unwrap_or_default();
+        let now = Instant::now();
+        let until_job = self.jobs.next(now).map_or(LOOK, |at| at.saturating_duration_since(now));
+        LOOK.min(until_edge).min(until_job).max(Duration::from_millis(1))
+    }
+
+    /// A generation comes: its schedules, and what they make of what was done.
+    fn take_over(&mut self, now: Timestamp) {
+        self.tables = self.handle.tables.borrow_and_update().clone();
+        self.schedules.clear();
+        for (name, row) in &self.tables.schedules {
+            match Schedule::read(row) {
+                Ok(schedule) => drop(self.schedules.insert(name.clone(), schedule)),
+                Err(what) => error!("{what}; build again, for no build of this version writes that"),
+            }
+        }
+        self.memory.settle(&self.tables, &self.schedules, now);
+        for (name, schedule) in &self.schedules {
+            if let Some(last) = schedule.holidays_ended(now) {
+                warn!("schedule {name}: its holidays are known until {last} alone; from now on it has none");
+            }
+        }
+    }
+
+    /// Edges that are due become jobs; those that nobody wants any more are forgotten.
+    fn scan(&mut self) {
+        let (now, is_new) = (self.handle.clock.now(), self.handle.tables.has_changed().unwrap_or(false));
+        let jumped = now < self.scanned || now.duration_since(self.scanned) > SCAN;
+        if !is_new && !jumped && now < self.next {
+            return;
+        }
+        if is_new {
+            self.take_over(now);
+        }
+        self.scanned = now;
+        let due: BTreeMap<&str, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.as_str(), self.due(host, now)?))).collect();
+        self.jobs.keep_edges(|host, edge| due.get(host).is_some_and(|due| due.at == edge));
+        let known = self.jobs.edges();
+        let mut events = Vec::new();
+        for (host, edge) in due {
+            if known.contains(&(host.to_owned(), edge.at)) {
+                continue;
+            }
+            let action = match edge.action {
+                power::Action::On => Action::On,
+                power::Action::Off => Action::Off,
+            };
+            let job = Job::new(host, Task::Act(action), By::Schedule(edge.at));
+            events.push(asked_event(&job, action));
+            self.jobs.add(job, Instant::now());
+        }
+        self.next = self.schedules.values().filter_map(|schedule| schedule.next(now)).map(|edge| edge.at).min().unwrap_or(Timestamp::MAX);
+        self.handle.journal.record(&events);
+    }
+
+    fn due(&self, host: &str, now: Timestamp) -> Option<power::Edge> {
+        let schedule = self.schedules.get(self.tables.power.get(host)?.schedule.as_ref()?)?;
+        schedule.due(self.memory.until(host), now)
+    }
+
+    fn begin_jobs(&mut self) {
+        while let Some(job) = self.jobs.take(Instant::now()) {
+            let Some(row) = self.tables.power.get(&job.host).cloned() else {
+                // A generation without the host came meanwhile.
+                self.jobs.ended(&job.host, false, Instant::now());
+                continue;
+            };
+            let (sender, state) = (self.sender.clone(), self.handle.state.clone());
+            std::thread::spawn(move || {
+                let done = match job.task {
+                    Task::Act(action) => act::carry_out(&row, action, false, &state).map(Done::Acted),
+                    Task::Look => act::look(&row, &state).map(Done::Seen),
+                };
+                let _we_are_stopping = sender.send(Message::Ended(job, done));
+            });
+        }
+    }
+
+    fn hear(&mut self, message: Message) {
+        let events = match message {
+            Message::Asked(host, task) => self.queue(&host, task),
+            Message::Ended(job, done) => self.ended(job, done),
+            Message::Stop => Vec::new(),
+        };
+        self.handle.journal.record(&events);
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            warn!("{lost} commands came faster than they are heard, and are not carried out");
+        }
+    }
+
+    /// A command, or a look.
+    fn queue(&mut self, host: &str, task: Task) -> Vec<Event> {
+        let job = Job::new(host, task, By::Command);
+        let asked = match task {
+            Task::Act(action) => Some(asked_event(&job, action)),
+            Task::Look => None,
+        };
+        let refused = if !self.tables.power.contains_key(host) {
+            Some("the site has no host of this name that can be switched".to_owned())
+        } else if self.jobs.commands() >= COMMANDS_MAX {
+            Some(format!("{COMMANDS_MAX} commands wait already, and no more are taken"))
+        } else {
+            None
+        };
+        let failed = refused.as_ref().map(|why| failed_event(&job, why.clone(), None));
+        if refused.is_none() {
+            if let (Task::Act(_), Some(edge)) = (task, self.due(host, self.handle.clock.now())) {
+                // What a person says now counts more than an edge that is still being tried.
+                self.memory.done(host, edge.at);
+                self.jobs.keep_edges(|other, at| other != host || at > edge.at);
+            }
+            self.jobs.add(job, Instant::now());
+        }
+        asked.into_iter().chain(failed).collect()
+    }
+
+    fn ended(&mut self, mut job: Job, done: std::result::Result<Done, Failure>) -> Vec<Event> {
+        let changed = matches!(done, Ok(Done::Acted(Outcome::Changed(_))));
+        self.jobs.ended(&job.host, changed, Instant::now());
+        let failure = match done {
+            Ok(done) => {
+                self.settle(&job);
+                return done_events(&job, &done);
+            }
+            Err(failure) => failure,
+        };
+        let why = chain(&failure);
+        let is_wanted = job.by.edge().is_some_and(|edge| self.due(&job.host, self.handle.clock.now()).is_some_and(|due| due.at == edge));
+        let again = failure.again().filter(|_| is_wanted).map(|again| job.pause(again));
+        let is_news = job.told.as_ref() != Some(&why) || again.is_none();
+        let events = is_news.then(|| failed_event(&job, why.clone(), again.map(|pause| pause.as_secs())));
+        match again {
+            Some(pause) => {
+                (job.failed, job.told) = (job.failed + 1, Some(why));
+                self.jobs.add(job, Instant::now() + pause);
+            }
+            // Trying again helps nothing: the edge is past.
+            None => self.settle(&job),
+        }
+        events.into_iter().collect()
+    }
+
+    /// An edge is behind us; one that came later stays due.
+    fn settle(&mut self, job: &Job) {
+        if let Some(edge) = job.by.edge()
+            && self.memory.until(&job.host).is_none_or(|until| until < edge)
+        {
+            self.memory.done(&job.host, edge);
+        }
+    }
+}
+
+fn asked_event(job: &Job, action: Action) -> Event {
+    Event::PowerAsked { host: job.host.clone(), action: action.name().into(), by: job.by.name().into() }
+}
+
+fn failed_event(job: &Job, why: String, again: Option<u64>) -> Event {
+    let action = match job.task {
+        Task::Act(action) => action.name(),
+        Task::Look => "status",
+    };
+    Event::PowerFailed { host: job.host.clone(), action: action.into(), by: job.by.name().into(), why, again }
+}
+
+fn done_events(job: &Job, done: &Done) -> Vec<Event> {
+    match (done, job.task) {
+        (Done::Acted(outcome), Task::Act(action)) => vec![outcome.event(&job.host, action, job.by.name())],
+        (Done::Seen(state), _) => vec![Event::PowerSeen { host: job.host.clone(), state: state.to_string() }],
+        (Done::Acted(_), Task::Look) => Vec::new(),
+    }
+}

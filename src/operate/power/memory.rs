@@ -1,0 +1,179 @@
+//! `power.json` in the state folder: up to when each host's schedule was carried out.
+//!
+//! **Invariant:** a host that is new begins with the edges that come: a generation that brings a schedule
+//! switches nothing at once. The same holds for a schedule that changed so much that it now wants something else.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::answer::power::Schedule;
+use crate::out::table::{ScheduleRow, Tables, json};
+use crate::store;
+use crate::terminal::chain;
+
+const FILE: &str = "power.json";
+/// More than a hundred thousand hosts have.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// What was done, and by which schedules.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    schedules: BTreeMap<String, ScheduleRow>,
+    hosts: BTreeMap<String, Done>,
+    #[serde(skip)]
+    is_written: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Done {
+    schedule: String,
+    /// Microseconds since 1970: edges up to here are done.
+    until: i64,
+}
+
+impl Memory {
+    /// What is remembered; a file that nobody can read is told, and begun afresh.
+    pub(super) fn read(state: &Path) -> Memory {
+        let path = path(state);
+        let text = match store::serials::read_state(&path, BYTES_MAX) {
+            Ok(None) => return Memory::default(),
+            Ok(Some(bytes)) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            Err(error) => Err(chain(&error)),
+        };
+        text.unwrap_or_else(|what| {
+            warn!("{}: {what}; schedules go on with their next edges", path.display());
+            Memory::default()
+        })
+    }
+
+    /// On the disk, whole, if anything changed.
+    pub(super) fn write(&mut self, state: &Path) {
+        if self.is_written {
+            return;
+        }
+        self.is_written = true;
+        if let Err(error) = store::out::replace_state(&path(state), &json(self)) {
+            self.is_written = false;
+            warn!("{}; after a restart what was done since may be asked for again", chain(&error));
+        }
+    }
+
+    /// Takes over a generation.
+    pub(super) fn settle(&mut self, tables: &Tables, schedules: &BTreeMap<String, Schedule>, now: Timestamp) {
+        let mut hosts = BTreeMap::new();
+        for row in tables.power.values() {
+            let Some((name, schedule)) = row.schedule.as_ref().and_then(|name| schedules.get_key_value(name)) else { continue };
+            let until = self.until_after(&row.host, name, schedule, tables, now);
+            hosts.insert(row.host.clone(), Done { schedule: name.clone(), until: until.as_microsecond() });
+        }
+        let fresh = Memory { schedules: tables.schedules.clone(), hosts, is_written: false };
+        if fresh.hosts != self.hosts || fresh.schedules != self.schedules {
+            *self = fresh;
+        }
+    }
+
+    /// Up to when a host's schedule counts as done, where it may be a new one.
+    fn until_after(&self, host: &str, name: &str, schedule: &Schedule, tables: &Tables, now: Timestamp) -> Timestamp {
+        let Some((done, until)) = self.hosts.get(host).and_then(|done| Some((done, time(done)?))) else { return now };
+        let old = self.schedules.get(&done.schedule);
+        if done.schedule == name && old == tables.schedules.get(name) {
+            return until;
+        }
+        // An edge that was missed stays due if the schedule of before wanted the same.
+        let before = old.and_then(|row| Schedule::read(row).ok()).map(|old| old.wanted(now));
+        match schedule.due(Some(until), now) {
+            Some(edge) if before != Some(edge.action) => now,
+            Some(_) | None => until,
+        }
+    }
+
+    pub(super) fn until(&self, host: &str) -> Option<Timestamp> {
+        self.hosts.get(host).and_then(time)
+    }
+
+    /// An edge is done, and those before it.
+    pub(super) fn done(&mut self, host: &str, edge: Timestamp) {
+        if let Some(done) = self.hosts.get_mut(host) {
+            done.until = edge.as_microsecond();
+            self.is_written = false;
+        }
+    }
+}
+
+fn time(done: &Done) -> Option<Timestamp> {
+    Timestamp::from_microsecond(done.until).ok()
+}
+
+fn path(state: &Path) -> PathBuf {
+    state.join(FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::power::{Action, Edge};
+    use crate::out::table::{PowerRow, WindowRow};
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-25T{text}Z").parse().unwrap()
+    }
+
+    fn tables(on: &str, off: &str) -> Tables {
+        let days = ["mon", "tue", "wed", "thu", "fri"].map(str::to_owned).to_vec();
+        let windows = vec![WindowRow { days, on: on.into(), off: off.into(), overnight: false }];
+        let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: None };
+        let host = PowerRow { host: "k".into(), address: None, macs: vec![], broadcast: None, amt: None, wake: true, schedule: Some("s".into()), selectors: vec![] };
+        Tables { power: [("k".into(), host)].into(), schedules: [("s".into(), schedule)].into(), ..Tables::default() }
+    }
+
+    /// What is due after a memory took over a generation.
+    fn due(memory: &mut Memory, tables: &Tables, now: &str) -> Option<Edge> {
+        let schedules: BTreeMap<_, _> = tables.schedules.iter().map(|(name, row)| (name.clone(), Schedule::read(row).unwrap())).collect();
+        memory.settle(tables, &schedules, at(now));
+        schedules["s"].due(memory.until("k"), at(now))
+    }
+
+    #[test]
+    fn a_new_host_waits_for_its_next_edge_and_a_restart_forgets_none() {
+        let mut memory = Memory::default();
+        let opening = tables("07:30", "20:30");
+        assert_eq!(due(&mut memory, &opening, "12:00:00"), None);
+        let off = Edge { at: at("20:30:00"), action: Action::Off };
+        assert_eq!(due(&mut memory, &opening, "20:31:00"), Some(off));
+        let mut again: Memory = serde_json::from_str(&json(&memory)).unwrap();
+        assert_eq!(due(&mut again, &opening, "20:40:00"), Some(off));
+        again.done("k", off.at);
+        assert_eq!(due(&mut again, &opening, "20:41:00"), None);
+    }
+
+    #[test]
+    fn a_schedule_that_changes_its_mind_waits_and_one_that_does_not_catches_up() {
+        let began = || {
+            let mut memory = Memory::default();
+            due(&mut memory, &tables("07:30", "20:30"), "06:00:00");
+            memory
+        };
+        // 07:30 was missed, and the new times want the same at 08:00.
+        let on = Edge { at: at("07:00:00"), action: Action::On };
+        assert_eq!(due(&mut began(), &tables("07:00", "20:30"), "08:00:00"), Some(on));
+        // At 12:00 the old schedule wanted `on`; the new one would have turned off at 11:00.
+        assert_eq!(due(&mut began(), &tables("07:30", "11:00"), "12:00:00"), None);
+    }
+
+    #[test]
+    fn what_nobody_can_read_begins_afresh() {
+        let folder = std::env::temp_dir().join(format!("pxelator-power-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut memory = Memory::default();
+        due(&mut memory, &tables("07:30", "20:30"), "06:00:00");
+        memory.write(&folder);
+        assert_eq!(Memory::read(&folder).hosts, memory.hosts);
+        std::fs::write(path(&folder), "{").unwrap();
+        assert_eq!(Memory::read(&folder), Memory::default());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,19 @@
+//! Machines that are turned on and off: a schedule's edge, a command → a conversation with the machine's
+//! controller, or a wake-up packet.
+//!
+//! ```text
+//!  tables ──answer::power──► edges ─┐
+//!  commands by DNS (events) ────────┼─► jobs ──act──► amt, wake ──► PowerChanged, WakeSent, PowerFailed
+//!  `pxelator power`, by itself ─────┘
+//! ```
+//! **Invariant:** an edge that was carried out is never carried out again, and one that was not is never
+//! forgotten, however often the server is killed; a command is carried out once or not at all.
+
+pub mod act;
+pub mod amt;
+mod execute;
+mod jobs;
+mod memory;
+pub mod wake;
+
+pub(super) use self::execute::begin;
