@@ -5,6 +5,7 @@
 mod amt;
 mod answers;
 mod audit;
+mod commands;
 mod compile;
 mod day;
 mod deploy;
