@@ -125,7 +125,17 @@ fn names(diff: &Diff, area: Area, action: Action) -> BTreeSet<String> {
 #[test]
 fn a_diff_is_empty_exactly_where_nothing_differs_and_mirrors_its_way_back() {
     let mut dice = Dice(2026);
-    let areas = [Area::Hosts, Area::Menus, Area::Networks, Area::Zones, Area::Assets, Area::Loaders, Area::Texts, Area::Files];
+    let areas = [
+        Area::Hosts,
+        Area::Schedules,
+        Area::Menus,
+        Area::Networks,
+        Area::Zones,
+        Area::Assets,
+        Area::Loaders,
+        Area::Texts,
+        Area::Files,
+    ];
     let (mut plan, mut told) = (Plan::new(), 0);
     let mut before = tree(&plan.text());
     for _ in 0..150 {

@@ -138,6 +138,20 @@ pub(crate) fn have(needs: &[&str]) -> bool {
     false
 }
 
+/// The same for a file that `make deps` puts below target/.
+pub(crate) fn have_file(path: &Path) -> bool {
+    let here = path.is_file();
+    assert!(
+        here || std::env::var_os("CI").is_none(),
+        "in CI nothing is skipped, but {} is missing; run `make deps`",
+        path.display()
+    );
+    if !here {
+        eprintln!("SKIPPED: this test needs {}; `make deps` installs it", path.display());
+    }
+    here
+}
+
 /// Our server, with what it logs; it ends with its owner.
 pub(crate) struct Server {
     child: Child,
@@ -185,16 +199,20 @@ impl Server {
 
     /// The first line of the log that contains `text`.
     pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.until(text).pop().unwrap()
+    }
+
+    /// All lines of the log up to the first that contains `text`.
+    pub(crate) fn until(&self, text: &str) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(20);
-        let mut seen = String::new();
+        let mut seen = Vec::new();
         while let Ok(line) = self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if line.contains(text) {
-                return line;
+            seen.push(line);
+            if seen.last().is_some_and(|line| line.contains(text)) {
+                return seen;
             }
-            seen.push_str(&line);
-            seen.push('\n');
         }
-        panic!("the log never said `{text}`:\n{seen}");
+        panic!("the log never said `{text}`:\n{}", seen.join("\n"));
     }
 
     /// What it logged and nobody waited for.

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::wildcard_enum_match_arm, clippy::disallowed_methods)]
 
+mod amt;
 mod answers;
 mod audit;
+mod commands;
 mod compile;
+mod day;
 mod deploy;
 mod diff;
 mod edit;
@@ -24,8 +27,10 @@ mod nfs;
 mod noise;
 mod oracle;
 mod pages;
+mod power;
 mod program;
 mod reject;
+mod schedule;
 mod secrets;
 mod services;
 mod shell;

@@ -61,7 +61,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
 fn host_row(site: &Site, host: &Host, power: &Power, amt: Option<AmtRow>) -> PowerRow {
     let subnet = host.network.and_then(|index| site.networks.get(index)).map(|network| network.subnet);
     // A /31 or /32 has no broadcast address (RFC 3021).
-    let broadcast = subnet.filter(|subnet| subnet.reserved(subnet.last()) == Some("broadcast"));
+    let broadcast = subnet.filter(|subnet| power.wakes() && subnet.reserved(subnet.last()) == Some("broadcast"));
     PowerRow {
         host: host.name.to_string(),
         address: host.address.as_ref().map(|at| at.value),

@@ -191,7 +191,8 @@ pub struct PowerRow {
     pub host: String,
     pub address: Option<Ipv4Addr>,
     pub macs: Vec<String>,
-    /// Of its network: where a wake-up goes.
+    /// Of the network of a host that can be woken: where a wake-up goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<Ipv4Addr>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amt: Option<AmtRow>,

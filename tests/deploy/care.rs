@@ -45,7 +45,9 @@ fn a_store_remembers_the_state_folder_of_its_server() {
     boot.run(&["rollback", "previous", "store"]).ended(0);
     assert_eq!(boot.states().last().map(String::as_str), Some("3 current confirmed"));
     let forgotten = boot.run(&["rollback", "store"]).ended(2);
-    assert!(forgotten.err().contains("`store` is no generation") && forgotten.err().contains("`pxelator rollback previous store`"));
+    assert!(
+        forgotten.err().contains("`store` is no generation") && forgotten.err().contains("`pxelator rollback previous store`")
+    );
 }
 
 #[test]

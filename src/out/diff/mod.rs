@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`menus`],
-//! [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`] and [`power`],
+//! [`menus`], [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -17,6 +17,7 @@ mod markdown;
 mod menus;
 mod networks;
 mod pairs;
+mod power;
 mod roots;
 mod sentence;
 mod side;
@@ -28,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, ROOTS, SINKS, SPOOL, TableError};
+use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -60,6 +61,7 @@ pub struct Change {
 #[serde(rename_all = "lowercase")]
 pub enum Area {
     Hosts,
+    Schedules,
     Menus,
     Networks,
     Zones,
@@ -130,7 +132,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, COMMANDS, SPOOL, SINKS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -151,6 +153,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     old.rename_networks(&renamed);
     let pairs = pairs::pairs(&old.hosts, &new.hosts);
     let mut changes = hosts::changes(&old, &new, &pairs, &mut touched);
+    changes.extend(power::changes(&old, &new, &mut touched));
     changes.extend(menus::changes(&old, &new, &mut touched, &mut told));
     changes.extend(networks::changes(&old, &new, &renamed, &mut touched));
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));

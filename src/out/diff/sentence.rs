@@ -28,6 +28,7 @@ pub(super) fn sentence(change: &Change, quote: Quote) -> String {
 pub(super) fn noun(area: Area, count: usize) -> &'static str {
     let (one, several) = match area {
         Area::Hosts => ("host", "hosts"),
+        Area::Schedules => ("schedule", "schedules"),
         Area::Menus => ("menu", "menus"),
         Area::Networks => ("network", "networks"),
         Area::Zones => ("zone", "zones"),
@@ -65,7 +66,8 @@ fn bracketed(change: &Change, subject: &Subject, quote: &impl Fn(&str) -> String
 fn one(change: &Change, subject: &Subject, quote: &impl Fn(&str) -> String) -> String {
     let mut out = match change.area {
         Area::Hosts => quote(&subject.name),
-        Area::Menus
+        Area::Schedules
+        | Area::Menus
         | Area::Networks
         | Area::Zones
         | Area::Forwarders
@@ -171,6 +173,9 @@ fn phrase(fact: &Fact, action: Action, quote: &impl Fn(&str) -> String) -> Strin
         ("formerly of", _) => format!("{of_whom}was {}'s", quote(from)),
         ("now of", _) => format!("{of_whom}is {}'s now", quote(to)),
         ("record", _) => of_whom + &value(fact, action, quote),
+        ("turns on" | "turns off", _) => {
+            format!("{of_whom}{} at {} in place of {}", fact.fact, quote(to), quote(from))
+        }
         ("lines", _) => of_whom + &lines(from, to),
         ("order", _) => "lines in another order".to_owned(),
         ("rows", _) => "other rows in its tables".to_owned(),
@@ -214,7 +219,7 @@ fn reach(change: &Change, quote: &impl Fn(&str) -> String) -> String {
         0 => String::new(),
         count => format!("; loaded by {} {}", noun(Area::Menus, count), list(menus.iter().map(|name| quote(name)), count)),
     };
-    let reaches = matches!(change.area, Area::Menus | Area::Assets | Area::Texts) && change.action == Action::Changed;
+    let reaches = matches!(change.area, Area::Schedules | Area::Menus | Area::Assets | Area::Texts) && change.action == Action::Changed;
     match (reaches, parts.is_empty()) {
         (false, true) => String::new(),
         (true, true) => by + "; reaches no machine",

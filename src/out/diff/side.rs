@@ -12,7 +12,8 @@ use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
     self, ASSETS, AssetRow, COMMANDS, CommandRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
-use crate::out::table::{NetworkRow, ROOTS, ReservationRow, RootRow, SINKS, SPOOL, SinkRow, SpoolRow, TableError};
+use crate::out::table::{NetworkRow, POWER, PowerRow, ROOTS, ReservationRow, RootRow};
+use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TableError};
 
 /// A tree, by the names of its things.
 pub(super) struct Side<'f> {
@@ -22,6 +23,8 @@ pub(super) struct Side<'f> {
     pub(super) networks: BTreeMap<String, NetworkRow>,
     pub(super) menus: BTreeMap<String, Menu>,
     pub(super) assets: BTreeMap<String, AssetRow>,
+    /// By name.
+    pub(super) schedules: BTreeMap<String, ScheduleRow>,
     /// By firmware.
     pub(super) loaders: BTreeMap<String, LoaderRow>,
     pub(super) forwards: Vec<Ipv4Addr>,
@@ -41,6 +44,7 @@ pub(super) struct Host {
     pub(super) boot: Vec<HostRow>,
     pub(super) leases: Vec<ReservationRow>,
     pub(super) roots: Vec<RootRow>,
+    pub(super) power: Vec<PowerRow>,
 }
 
 impl Host {
@@ -81,7 +85,7 @@ impl<'f> Side<'f> {
         let boot: Vec<HostRow> = rows(files, HOSTS, &mut odd)?;
         let leases: Vec<ReservationRow> = rows(files, LEASES, &mut odd)?;
         let forwards: Vec<ForwardRow> = rows(files, FORWARDS, &mut odd)?;
-        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?);
+        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?, rows(files, POWER, &mut odd)?);
         let networks = named(NETWORKS, rows(files, NETWORKS, &mut odd)?, |row: &NetworkRow| &row.network, &mut odd);
         Ok(Side {
             files,
@@ -90,6 +94,7 @@ impl<'f> Side<'f> {
             networks,
             menus: menus(files),
             assets: named(ASSETS, rows(files, ASSETS, &mut odd)?, |row: &AssetRow| &row.path, &mut odd),
+            schedules: named(SCHEDULES, rows(files, SCHEDULES, &mut odd)?, |row: &ScheduleRow| &row.schedule, &mut odd),
             loaders: named(LOADERS, rows(files, LOADERS, &mut odd)?, |row: &LoaderRow| &row.firmware, &mut odd),
             commands: named(COMMANDS, rows(files, COMMANDS, &mut odd)?, |row: &CommandRow| &row.name, &mut odd),
             forwards: forwards.into_iter().map(|row| row.address).collect(),
@@ -218,21 +223,24 @@ fn named<T>(path: &'static str, rows: Vec<T>, name: impl Fn(&T) -> &String, odd:
 }
 
 /// The tables come sorted by host, so that this takes a walk and no search.
-fn hosts(mut boot: Vec<HostRow>, mut leases: Vec<ReservationRow>, mut roots: Vec<RootRow>) -> Vec<Host> {
+fn hosts(mut boot: Vec<HostRow>, mut leases: Vec<ReservationRow>, mut roots: Vec<RootRow>, mut power: Vec<PowerRow>) -> Vec<Host> {
     boot.sort_by(|a, b| (&a.host, &a.mac, &a.menu, &a.network).cmp(&(&b.host, &b.mac, &b.menu, &b.network)));
     leases.sort_by(|a, b| {
         (&a.host, &a.mac, a.address, &a.network, a.lease_secs).cmp(&(&b.host, &b.mac, b.address, &b.network, b.lease_secs))
     });
     roots.sort_by(|a, b| (&a.host, &a.export).cmp(&(&b.host, &b.export)));
+    power.sort_by(|a, b| (&a.host, &a.schedule).cmp(&(&b.host, &b.schedule)));
     let (mut boot, mut leases) = (boot.into_iter().peekable(), leases.into_iter().peekable());
-    let (mut roots, mut hosts) = (roots.into_iter().peekable(), Vec::new());
+    let (mut roots, mut power, mut hosts) = (roots.into_iter().peekable(), power.into_iter().peekable(), Vec::new());
     loop {
         let next = [boot.peek().map(|row| &row.host), leases.peek().map(|row| &row.host), roots.peek().map(|row| &row.host)];
-        let Some(name) = next.into_iter().flatten().min().cloned() else { break };
+        let switched = power.peek().map(|row| &row.host);
+        let Some(name) = next.into_iter().chain([switched]).flatten().min().cloned() else { break };
         let mut host = Host { name, ..Host::default() };
         host.boot.extend(std::iter::from_fn(|| boot.next_if(|row| row.host == host.name)));
         host.leases.extend(std::iter::from_fn(|| leases.next_if(|row| row.host == host.name)));
         host.roots.extend(std::iter::from_fn(|| roots.next_if(|row| row.host == host.name)));
+        host.power.extend(std::iter::from_fn(|| power.next_if(|row| row.host == host.name)));
         hosts.push(host);
     }
     hosts
