@@ -24,6 +24,7 @@ bench: deps cargo
 	$(CARGO) build --release --locked
 	tests/tools/bench
 	tests/tools/bench-boot
+	tests/tools/bench-audit
 
 # Both fuzz targets, from the files of tests/corpus. What they find is left in fuzz/artifacts: make it small with `cargo fuzz tmin`,
 # put it into tests/corpus, and mend it.

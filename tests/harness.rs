@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use pxelator::source::Inputs;
 
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Where tests/tools/packages puts programs of npm.
+pub(crate) const NPM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/node_modules/.bin");
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pxelator");
 
 /// The lock beside every small site of the tests, so that profiles have something to load.
@@ -122,7 +124,7 @@ pub(crate) fn tool(program: &str, args: &[&str]) -> String {
 /// True where all programs are here (and we are root, if `root` is among them). Otherwise the test says
 /// that it is skipped, and why; in CI that is a failure.
 pub(crate) fn have(needs: &[&str]) -> bool {
-    let folders = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let folders = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin:" + NPM;
     let here = |name: &str| match name {
         "root" => tool("id", &["-u"]).trim() == "0",
         name => folders.split(':').any(|folder| Path::new(folder).join(name).is_file()),
@@ -134,6 +136,20 @@ pub(crate) fn have(needs: &[&str]) -> bool {
     assert!(std::env::var_os("CI").is_none(), "in CI nothing is skipped, but this is missing: {missing:?}; run `make deps`");
     eprintln!("SKIPPED: this test needs {missing:?}; `make deps` installs them");
     false
+}
+
+/// The same for a file that `make deps` puts below target/.
+pub(crate) fn have_file(path: &Path) -> bool {
+    let here = path.is_file();
+    assert!(
+        here || std::env::var_os("CI").is_none(),
+        "in CI nothing is skipped, but {} is missing; run `make deps`",
+        path.display()
+    );
+    if !here {
+        eprintln!("SKIPPED: this test needs {}; `make deps` installs it", path.display());
+    }
+    here
 }
 
 /// Our server, with what it logs; it ends with its owner.
@@ -183,16 +199,20 @@ impl Server {
 
     /// The first line of the log that contains `text`.
     pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.until(text).pop().unwrap()
+    }
+
+    /// All lines of the log up to the first that contains `text`.
+    pub(crate) fn until(&self, text: &str) -> Vec<String> {
         let deadline = Instant::now() + Duration::from_secs(20);
-        let mut seen = String::new();
+        let mut seen = Vec::new();
         while let Ok(line) = self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if line.contains(text) {
-                return line;
+            seen.push(line);
+            if seen.last().is_some_and(|line| line.contains(text)) {
+                return seen;
             }
-            seen.push_str(&line);
-            seen.push('\n');
         }
-        panic!("the log never said `{text}`:\n{seen}");
+        panic!("the log never said `{text}`:\n{}", seen.join("\n"));
     }
 
     /// What it logged and nobody waited for.

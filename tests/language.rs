@@ -61,6 +61,7 @@ const AROUND: &[(&str, &str)] = &[
     ("network", "network wrapper \"10.77.0.0/16\" {\n§\n}"),
     ("profile", "profile wrapper {\n§\n}"),
     ("menu", "menu {\n§\n}"),
+    ("audit", "audit {\n§\n}"),
     ("dns", "dns {\n§\n}"),
     ("nfs", "nfs \"/srv/wrapper\" {\n§\n}"),
     ("overlay", "nfs \"/srv/wrapper\" { base wrapper; overlay wrapper over=wrapper {\n§\n} }"),

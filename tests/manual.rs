@@ -104,7 +104,7 @@ fn every_block_of_the_manual_does_what_it_says() {
 }
 
 /// Does the output look as expected, `…` being anything?
-fn looks_like(output: &str, expected: &str) -> bool {
+pub(crate) fn looks_like(output: &str, expected: &str) -> bool {
     let parts: Vec<&str> = expected.trim_end().split('…').collect();
     let Some(mut rest) = output.trim_end().strip_prefix(parts[0]) else { return false };
     let Some((last, middle)) = parts[1..].split_last() else { return rest.is_empty() };
@@ -147,7 +147,7 @@ fn without_hashes(output: &str) -> String {
 }
 
 /// The commands of a console block, each with what shall follow.
-fn commands(body: &str) -> Vec<(String, String)> {
+pub(crate) fn commands(body: &str) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     for line in body.split_inclusive('\n') {
         match (line.strip_prefix("$ "), all.last_mut()) {

@@ -71,9 +71,9 @@ impl Zones {
         Ok(zones)
     }
 
-    /// Has a zone this name, or one below it?
-    pub(super) fn knows(&self, name: &LowerName) -> bool {
-        self.find(name).is_some_and(|zone| zone.names.contains(name))
+    /// Does the name lie in a zone of ours that has neither it nor any below it?
+    pub(super) fn lacks(&self, name: &LowerName) -> bool {
+        self.find(name).is_some_and(|zone| !zone.names.contains(name))
     }
 
     /// The SOA for a “no” that nobody keeps.

@@ -43,11 +43,12 @@ pub(super) fn callers(site: &Site, diags: &mut Diags) {
             true => format!("nobody of {kind} `{name}` has an address of its own"),
             false => format!("there is no {kind} `{name}`"),
         });
-        let elsewhere = ["host", "group", "tag"].into_iter().find(|other| *other != kind && self::known(other, site).contains(&name.as_str()));
+        let elsewhere = ["network", "host", "group", "tag"].into_iter().find(|other| *other != kind && self::known(other, site).contains(&name.as_str()));
         diags.push(match (declared, elsewhere) {
             (true, _) => diag.help("give it one: whoever asks is known by the address alone"),
+            (false, Some("network")) => diag.help(format!("did you mean `{name}`? a network is named without a word before it")),
             (false, Some(other)) => diag.help(format!("did you mean `{other}:{name}`?")),
-            (false, None) => diag.suggest(diags, name, known.into_iter()),
+            (false, None) => diag.help("declare it, or name another").suggest(diags, name, known.into_iter()),
         });
     }
 }

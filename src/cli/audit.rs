@@ -118,8 +118,8 @@ fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
 
 fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
     let now = Timestamp::now().as_microsecond();
-    let filter = Filter { host: Some(args.host.clone()), since: args.since, ..Filter::default() };
-    let (mut out, mut boots, mut count) = (Printer::default(), Boots::default(), 0);
+    let filter = Filter { since: args.since, ..Filter::default() };
+    let (mut out, mut boots, mut count) = (Printer::default(), Boots::of(&args.host), 0);
     let shown = |boot: Boot| match args.place.format {
         Format::Text => boot.text(now),
         Format::Jsonl => boot.json(now),

@@ -10,13 +10,13 @@ use crate::operate;
 use crate::serve::clock::{Clock, moment};
 use crate::serve::{Options, run as serve};
 
-/// Serve a generation: DHCP, TFTP, DNS, HTTP
+/// Serve a generation: DHCP, TFTP, DNS, HTTP, syslog
 ///
 /// Verifies out/ first, and serves nothing else. SIGHUP loads it again; one that does not verify is
 /// refused, and the last good one stays.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  pxelator serve --out out --state /var/lib/pxelator\n  pxelator serve --port-offset 10000 --state /tmp/px   # on loopback, without root:\n                                                       # DHCP 10067, TFTP 10069, DNS 10053, HTTP 10080"
+    after_help = "Examples:\n  pxelator serve --out out --state /var/lib/pxelator\n  pxelator serve --port-offset 10000 --state /tmp/px   # on loopback, without root:\n                                                       # DHCP 10067, TFTP 10069, DNS 10053, HTTP 10080, syslog 10514"
 )]
 pub(super) struct Args {
     /// The folder that was built

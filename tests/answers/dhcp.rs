@@ -136,10 +136,9 @@ fn a_pool_gives_each_client_its_own_address_and_keeps_clear_of_others() {
     assert!(pool.contains(&first) && pool.contains(&second) && first != second, "{first} {second}: 101 is the phone's");
     assert_eq!(segment.dora(50), Some(first), "the same client, the same address");
     let third = segment.send(&bytes(&discover(52)));
-    assert_eq!(
-        third.events,
-        [Event::PoolExhausted { mac: "52:54:00:00:00:34".into(), network: "lan".into(), first: [10, 0, 0, 100].into() }]
-    );
+    let mac = "52:54:00:00:00:34".to_owned();
+    let heard = Event::ClientDiscovered { mac: mac.clone(), host: None, arch: None, is_ipxe: false };
+    assert_eq!(third.events, [heard, Event::PoolExhausted { mac, network: "lan".into(), first: [10, 0, 0, 100].into() }]);
     segment.now += 3601;
     assert!(segment.dora(52).is_some(), "leases run out");
 }

@@ -1,5 +1,6 @@
 //! The pure answers, typed request by typed request: no socket, no clock.
 
+mod commands;
 mod dhcp;
 mod dns;
 mod files;
@@ -27,7 +28,11 @@ dns { forward "9.9.9.9"; cname git to=pc; cname out to="www.example.org"; txt "d
 "##;
 
 fn tables() -> Tables {
-    let compiled = compile(inputs(SITE), "site.kdl");
+    tables_of(SITE)
+}
+
+fn tables_of(site: &str) -> Tables {
+    let compiled = compile(inputs(site), "site.kdl");
     let tree = compiled.tree.unwrap_or_else(|| panic!("{:#?}", compiled.diags));
     let files: BTreeMap<String, Vec<u8>> = tree.files().map(|(path, file)| (path.to_owned(), file.bytes().to_vec())).collect();
     Tables::read(&files).unwrap()

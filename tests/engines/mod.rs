@@ -1,7 +1,7 @@
 //! The files for other servers: their own checkers take them, and the servers answer as we do.
 
 mod export;
-mod segment;
+pub(crate) mod segment;
 
 use std::fs;
 use std::path::Path;

@@ -55,12 +55,16 @@ dns {
 "##;
 
 /// A server that ends with its owner.
-struct Foreign(Child);
+pub(crate) struct Foreign(Child);
 
 impl Foreign {
     fn start(segment: &Segment, folder: &Path, args: &[&str]) -> Foreign {
+        Foreign::start_in(&segment.server, folder, args)
+    }
+
+    pub(crate) fn start_in(space: &str, folder: &Path, args: &[&str]) -> Foreign {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &segment.server]).args(args).current_dir(folder);
+        command.args(["netns", "exec", space]).args(args).current_dir(folder);
         command.env("KEA_PIDFILE_DIR", folder).env("KEA_LOCKFILE_DIR", folder);
         Foreign(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
@@ -74,7 +78,7 @@ impl Drop for Foreign {
 }
 
 /// Runs in a network namespace: a thread may be in another one than its program.
-fn within<T: Send>(space: &str, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn within<T: Send>(space: &str, work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
             let file = fs::File::open(format!("/run/netns/{space}")).unwrap();

@@ -20,7 +20,7 @@ mod status;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use hickory_proto::op::{Message, OpCode};
+use hickory_proto::op::{Message, MessageType, OpCode};
 use hickory_proto::rr::{DNSClass, LowerName, RecordType};
 
 use self::question::{Found, Place, place};
@@ -99,7 +99,8 @@ pub fn answer(request: &Request<'_>, tables: &Tables, zones: &Zones, commands: &
     }
     let place = place(request.packet, tables)?;
     let query = Message::from_vec(request.packet).ok()?;
-    let plain = query.metadata.op_code == OpCode::Query && query.edns.as_ref().is_none_or(|edns| edns.version() == 0);
+    let asks = query.metadata.message_type == MessageType::Query && query.metadata.op_code == OpCode::Query;
+    let plain = asks && query.edns.as_ref().is_none_or(|edns| edns.version() == 0);
     let question = query.queries.first().filter(|_| plain && query.queries.len() == 1)?;
     let kind = question.query_type();
     if question.query_class() != DNSClass::IN || matches!(kind, RecordType::AXFR | RecordType::IXFR) {
@@ -107,7 +108,7 @@ pub fn answer(request: &Request<'_>, tables: &Tables, zones: &Zones, commands: &
     }
     let mut events = Vec::new();
     let said = match place {
-        Place::Above if zones.knows(&LowerName::new(question.name())) => return None,
+        Place::Above if !zones.lacks(&LowerName::new(question.name())) => return None,
         Place::Above => Said::Bare,
         Place::Command(found) => Asked { request, kind, tables, secs, found }.said(commands, &mut events),
     };

@@ -80,15 +80,13 @@ fn labels(packet: &[u8]) -> Option<Vec<&[u8]>> {
 /// Holds a name against a command, from the right.
 fn held<'t>(row: &'t CommandRow, labels: &[&[u8]], tables: &Tables) -> Option<Place<'t>> {
     let (mut left, mut host) = (labels.iter().rev(), None);
-    let mut behind = "";
     for own in row.name.rsplit('.') {
-        let Some(label) = left.next() else { return above(host.as_deref(), behind, tables) };
+        let Some(label) = left.next() else { return above(row, host.as_deref(), tables) };
         if own == HOST {
             host = Some(text(label)?);
         } else if !own.as_bytes().eq_ignore_ascii_case(label) {
             return None;
         }
-        behind = own;
     }
     let label = left.next().map(|label| text(label));
     let is_command = left.next().is_none() && label.as_ref().is_none_or(Option::is_some);
@@ -96,10 +94,10 @@ fn held<'t>(row: &'t CommandRow, labels: &[&[u8]], tables: &Tables) -> Option<Pl
     is_command.then(|| Place::Command(Found { row, host, name, label: label.flatten() }))
 }
 
-/// A name that ends in `{host}` would make every name of the domain exist: there a host must exist.
-fn above<'t>(host: Option<&str>, behind: &str, tables: &Tables) -> Option<Place<'t>> {
-    let known = host.filter(|_| behind == HOST).is_none_or(|host| tables.commanded.contains_key(host));
-    known.then_some(Place::Above)
+/// Where `{host}` stands right below a zone's own name, every name of the zone would exist: there the host must.
+fn above<'t>(row: &CommandRow, host: Option<&str>, tables: &Tables) -> Option<Place<'t>> {
+    let at_apex = row.name.split_once(HOST).is_some_and(|(_, zone)| tables.zones.contains_key(zone.trim_start_matches('.')));
+    host.is_none_or(|host| !at_apex || tables.commanded.contains_key(host)).then_some(Place::Above)
 }
 
 /// Labels of hosts and of ours are letters, digits and hyphens.

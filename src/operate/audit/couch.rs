@@ -196,13 +196,11 @@ impl Couch {
             let password = secret::read(Path::new(file)).map_err(|error| Trouble(crate::terminal::chain(&error)))?;
             request = request.header("authorization", format!("Basic {}", base64(format!("{user}:{password}").as_bytes())));
         }
-        let sent = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json").body(body.to_string());
-                request.map_err(ureq::Error::from).and_then(|request| self.agent.run(request))
-            }
-            None => request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request.body(String::new()),
         };
+        let sent = request.map_err(ureq::Error::from).and_then(|request| self.agent.run(request));
         let mut answer = sent.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let bytes = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(|error| self.unreachable(&error))?;

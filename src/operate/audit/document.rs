@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"_id":"2026-11-25T06:30:00Z/10.77.0.11","host":"kiosk-01","source":"10.77.0.11",
-//!  "second":"2026-11-25T06:30:00Z","count":133,"lines":[{"id":"2026-11-25T06-0000:812","at":…,"text":…},…],"events":[…]}
+//!  "second":"2026-11-25T06:30:00Z","count":133,"lines":[{"id":"2026-11-25T06-0000:0000000812","at":…,"text":…},…],"events":[…]}
 //! ```
 //! **Invariant:** the same records give the same documents, so sending them again changes nothing. Each
 //! record has an id, its place in the spool: a document that a sink has already is joined with ours by it.

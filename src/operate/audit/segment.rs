@@ -16,7 +16,7 @@ pub struct Segment {
     pub number: u32,
 }
 
-/// A place in the spool; later records have later places.
+/// A place in the spool; later records have later places, also as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub segment: Segment,
@@ -50,7 +50,7 @@ impl std::fmt::Display for Segment {
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.segment, self.offset)
+        write!(f, "{}:{:010}", self.segment, self.offset)
     }
 }
 

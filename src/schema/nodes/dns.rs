@@ -72,9 +72,8 @@ pub(super) const NODES: &[NodeSpec] = &[
                 "from",
                 Type::Names,
                 "\"10.77.0.0/24\"",
-                "who may, with commas between them: addresses, ranges, networks, group:NAME, tag:NAME, host:NAME; what switches a host needs it",
-            )
-            .or("all networks"),
+                "who may, with commas between them: addresses, ranges, networks, group:NAME, tag:NAME, host:NAME; all networks where it is absent, and what switches a host needs it",
+            ),
         ],
         doc: "A name that does something when it is asked for, so that `ping` alone can do it.",
         example: "command \"wake.{host}.do\" run=power-on from=\"10.77.0.0/24\"",

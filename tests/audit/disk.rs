@@ -1,0 +1,76 @@
+//! A spool that cannot be written: serving goes on, and how much is missing is known afterwards.
+
+use std::fs;
+use std::process::Command;
+
+use super::{query, sender, site, until};
+use crate::harness::{Folder, PROGRAM, Server, have};
+
+#[test]
+fn a_spool_that_cannot_be_written_stops_nothing_and_its_gap_is_told() {
+    let folder = site("");
+    let state = folder.0.join("state");
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("audit"), "a file is no folder").unwrap();
+    let server = Server::start(&folder, &[]);
+    let socket = sender(&server, "127.0.0.9");
+    (0..5).for_each(|n| assert!(socket.send(format!("<13>lost: {n}").as_bytes()).is_ok()));
+    let told = server.wait_for("cannot write the audit spool state/audit");
+    assert!(told.contains("serving goes on") && told.contains("records are lost so far: make room"), "{told}");
+    fs::remove_file(state.join("audit")).unwrap();
+    until("the spool is written again", || {
+        socket.send(b"<13>back: again").unwrap();
+        state.join("audit").is_dir().then_some(())
+    });
+    server.wait_for("the audit spool can be written again");
+    let found = query(&folder, &[]);
+    let gap = &found[0];
+    assert_eq!((&gap["event"], &gap["service"]), (&"records-lost".into(), &"audit".into()));
+    assert!(gap["count"].as_u64().unwrap() >= 5 && gap["why"].as_str().unwrap().contains("directory"), "{gap}");
+    assert_eq!(found.iter().filter(|record| record["event"] == "records-lost").count(), 1, "the gap is told once");
+}
+
+#[test]
+fn a_full_disk_loses_nothing_without_counting_it() {
+    if !have(&["unshare", "mount", "root"]) {
+        return;
+    }
+    let folder = site("");
+    let offset = 31_000 + (std::process::id() % 500) as u16;
+    let script = format!(
+        "mkdir -p state/audit && mount -t tmpfs -o size=256k none state/audit && head -c 200000 /dev/zero >state/audit/full && \
+         exec {PROGRAM} serve --state state --port-offset {offset}"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &script]).current_dir(&folder.0);
+    let server = Server::spawn(command, offset);
+    let inside = format!("/proc/{}/root{}/state", server.pid(), folder.0.display());
+    let look = |folder: &Folder| {
+        let run = folder.run(&["audit", "query", "--state", &inside, "--format", "jsonl"]).ended(0);
+        run.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    let socket = sender(&server, "127.0.0.1");
+    let mut sent = 0;
+    let mut send = |count: usize| {
+        (0..count).for_each(|_| {
+            sent += 1;
+            socket.send(format!("<13>full: {sent:040}").as_bytes()).unwrap();
+        });
+        sent
+    };
+    send(400);
+    server.wait_for("No space left on device");
+    fs::remove_file(format!("{inside}/audit/full")).unwrap();
+    until("there is room again", || {
+        send(1);
+        look(&folder).iter().any(|record| record["event"] == "records-lost").then_some(())
+    });
+    let all = send(0);
+    until("all lines are kept or counted", || {
+        let found = look(&folder);
+        let lost: u64 = found.iter().filter_map(|record| record["count"].as_u64()).sum();
+        let kept = found.iter().filter(|record| record["app"] == "full").count();
+        assert!(lost > 0 && kept + lost as usize <= all, "{kept} kept, {lost} lost, {all} sent");
+        (kept + lost as usize == all).then_some(())
+    });
+}

@@ -1,0 +1,163 @@
+//! Lines as real programs send them, and what a kill leaves of them.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use pxelator::operate::audit::document::documents;
+use pxelator::operate::audit::query::{Filter, query as ask};
+use pxelator::operate::audit::segment::Place;
+
+use super::{early_in_a_second, query, sender, site, texts, until};
+use crate::harness::{Folder, Server, have, tool};
+
+/// How many lines one test sends within a second.
+const COUNT: usize = 133;
+
+/// The documents that the spool's lines of a program make: id and count.
+fn counts(folder: &Folder, program: &str) -> Vec<(String, usize)> {
+    let mut records = Vec::new();
+    let filter = Filter { service: Some(program.to_owned()), ..Filter::default() };
+    let met = ask(&folder.0.join("state"), &filter, |entry| {
+        records.push((Place { offset: records.len() as u64, ..Place::default() }, entry.clone()));
+        std::ops::ControlFlow::Continue(())
+    });
+    assert_eq!(met.unwrap().damaged, 0);
+    documents(records).iter().map(|document| (document.id.clone(), document.count())).collect()
+}
+
+fn all_came(folder: &Folder, program: &str) {
+    let found = until("133 lines came", || Some(query(folder, &["--service", program])).filter(|all| all.len() >= COUNT));
+    let wanted: Vec<String> = (1..=COUNT).map(|n| format!("line {n}")).collect();
+    assert_eq!(texts(&found), wanted, "{program}");
+    let counts = counts(folder, program);
+    assert!(counts.len() == 1 && counts[0].1 == COUNT, "{program}: {counts:?}");
+}
+
+#[test]
+fn a_hundred_and_thirty_three_lines_in_a_second_are_one_document() {
+    if !have(&["logger"]) {
+        return;
+    }
+    let folder = site("");
+    let server = Server::start(&folder, &[]);
+    let lines: String = (1..=COUNT).map(|n| format!("line {n}\n")).collect();
+    fs::write(folder.0.join("lines"), lines).unwrap();
+    let file = folder.0.join("lines").display().to_string();
+    for (form, program) in [("--rfc5424", "modern"), ("--rfc3164", "classic")] {
+        early_in_a_second();
+        let port = server.port(514);
+        tool(
+            "logger",
+            &["--server", "127.0.0.1", "--port", &port, "--udp", form, "-p", "daemon.info", "-t", program, "-f", &file],
+        );
+        all_came(&folder, program);
+    }
+    let found = query(&folder, &["--service", "modern", "--grep", "line 7$"]);
+    assert_eq!(
+        (&found[0]["facility"], &found[0]["severity"], &found[0]["host"]),
+        (&"daemon".into(), &"info".into(), &None::<&str>.into())
+    );
+    // By hand, from the address of a host.
+    let socket = sender(&server, "127.0.0.9");
+    early_in_a_second();
+    (1..=COUNT).for_each(|n| assert!(socket.send(format!("<13>Nov 25 07:30:00 elsewhere raw[7]: line {n}").as_bytes()).is_ok()));
+    all_came(&folder, "raw");
+    let found = query(&folder, &["--service", "raw"]);
+    assert!(found.iter().all(|record| record["host"] == "pc" && record["named"] == "elsewhere" && record["pid"] == "7"));
+    assert_eq!(query(&folder, &["--host", "pc"]).len(), COUNT);
+    assert_eq!(query(&folder, &["--host", "127.0.0.9", "--service", "syslog"]).len(), COUNT);
+}
+
+#[test]
+fn busybox_sends_through_its_own_syslogd() {
+    if !have(&["busybox", "unshare", "root"]) {
+        return;
+    }
+    let folder = site("");
+    let server = Server::start(&folder, &[]);
+    // A /dev of its own, so that the machine's log is not disturbed.
+    let script = format!(
+        "mount -t tmpfs none /dev && busybox syslogd -n -R 127.0.0.1:{} & sleep 0.3; \
+         until [ -S /dev/log ]; do sleep 0.1; done; \
+         n=1; while [ $n -le {COUNT} ]; do busybox logger -t busy -p user.warn \"line $n\"; n=$((n+1)); done; sleep 0.5; kill $!",
+        server.port(514)
+    );
+    let status = Command::new("unshare").args(["-m", "sh", "-c", &script]).stdin(Stdio::null()).status().unwrap();
+    assert!(status.success() || status.code().is_none());
+    let found = until("busybox's lines came", || Some(query(&folder, &["--service", "busy"])).filter(|all| all.len() >= COUNT));
+    let wanted: Vec<String> = (1..=COUNT).map(|n| format!("line {n}")).collect();
+    assert_eq!((texts(&found), &found[0]["severity"]), (wanted.iter().map(String::as_str).collect(), &"warning".into()));
+}
+
+#[test]
+fn a_kill_loses_no_line_that_was_read() {
+    let folder = site("");
+    let mut kept = 0;
+    for round in 0..10 {
+        let server = Server::start(&folder, &[]);
+        let socket = sender(&server, "127.0.0.1");
+        let mut sent = 0;
+        for burst in 0..3 + round {
+            (0..500).for_each(|_| {
+                sent += 1;
+                socket.send(format!("<13>flood: {round} {sent}").as_bytes()).unwrap();
+            });
+            if burst == 1 {
+                // What can be asked for has been read.
+                kept = query(&folder, &["--grep", &format!("flood: {round} ")]).len();
+            }
+        }
+        server.kill();
+        let found = query(&folder, &["--grep", &format!("flood: {round} ")]);
+        let wanted: Vec<String> = (1..=found.len()).map(|n| format!("{round} {n}")).collect();
+        assert_eq!(texts(&found), wanted, "round {round}: without a gap, and none twice");
+        assert!(
+            found.len() >= kept && found.len() <= sent,
+            "round {round}: {kept} were there before the kill, {} after",
+            found.len()
+        );
+    }
+    // The last server finds all of it, and goes on behind it.
+    let server = Server::start(&folder, &[]);
+    sender(&server, "127.0.0.1").send(b"<13>flood: last").unwrap();
+    until("the last line came", || query(&folder, &["--grep", "flood: last"]).pop());
+}
+
+#[test]
+fn what_comes_by_the_wire_does_nothing_to_a_terminal() {
+    let folder = site("");
+    let server = Server::start(&folder, &[]);
+    let socket = sender(&server, "127.0.0.9");
+    let long = [b"<13>long: ".as_slice(), &[b'x'; 20_000]].concat();
+    for line in [b"<13>evil: \x1b[2J\xff\r\nnext \xe2\x80\xae".as_slice(), &long, b"", b"\0\n"] {
+        socket.send(line).unwrap();
+    }
+    until("four lines came", || Some(query(&folder, &["--host", "pc"])).filter(|all| all.len() == 4));
+    let text = folder.run(&["audit", "query", "--state", "state", "--host", "pc"]).ended(0).out();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with(" pc syslog user.notice evil: \\x1b[2J\\xff\\x0d\\x0anext \\u{202e}"), "{text}");
+    assert!(lines[1].contains("long: xxx") && lines[1].ends_with("xxx … (11808 bytes more were cut)"), "{}", lines[1].len());
+    assert_eq!(lines.len(), 4);
+    assert!(lines[2..].iter().all(|line| line.ends_with(" pc syslog user.notice ")), "{text}");
+}
+
+#[test]
+fn a_damaged_line_is_left_out_and_told() {
+    let folder = site("");
+    let server = Server::start(&folder, &[]);
+    let socket = sender(&server, "127.0.0.1");
+    (1..=3).for_each(|n| assert!(socket.send(format!("<13>some: line {n}").as_bytes()).is_ok()));
+    until("three lines came", || Some(query(&folder, &[])).filter(|all| all.len() == 3));
+    drop(server);
+    let spool = fs::read_dir(folder.0.join("state/audit")).unwrap().next().unwrap().unwrap().path();
+    let whole = fs::read_to_string(&spool).unwrap();
+    // One line was changed by hand, and a power cut left half of the last one.
+    fs::write(&spool, whole.replace("line 2", "line 5").trim_end().trim_end_matches("3\"}")).unwrap();
+    let _again = Server::start(&folder, &[]);
+    sender(&_again, "127.0.0.1").send(b"<13>some: line 4").unwrap();
+    until("the next line came", || query(&folder, &["--grep", "line 4"]).pop());
+    let run = folder.run(&["audit", "query", "--state", "state", "--service", "some", "--format", "jsonl"]).ended(0);
+    let left: Vec<serde_json::Value> = run.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(texts(&left), ["line 1", "line 4"]);
+    assert_eq!(run.err(), "2 lines of the spool are damaged, by a crash or by hand, and left out\n");
+}
