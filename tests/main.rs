@@ -37,4 +37,5 @@ mod shell;
 mod slots;
 mod syntax;
 mod tidy;
+mod wake;
 mod why;
