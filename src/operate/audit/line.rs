@@ -97,6 +97,7 @@ impl Entry {
             "file" => self.text("service").unwrap_or("file"),
             "line" | "lines" => "syslog",
             "records" | "document" => "audit",
+            "wake" => "power",
             _ if DHCP.contains(&first) => "dhcp",
             other => other,
         }
