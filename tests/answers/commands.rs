@@ -321,6 +321,12 @@ fn a_status_tells_what_happened_last() {
     assert_eq!((on.alias, on.data), (address("on.is.kiosk.do.lab.example."), address("10.0.0.11")));
     assert_eq!(server.ask(name, RecordType::TXT).data, address("kiosk was on 90 s ago"));
     assert_eq!(server.ask("on.is.kiosk.do.lab.example", RecordType::A).data, address("10.0.0.11"));
+    // What switches machines tells what it found, and what it did.
+    server.commands.heard(&Event::PowerSeen { host: "kiosk".into(), state: "off".into() }, server.secs);
+    assert_eq!(server.ask(name, RecordType::TXT).data, address("kiosk was off 0 s ago"));
+    let changed = Event::PowerChanged { host: "kiosk".into(), action: "on".into(), by: "schedule".into() };
+    server.commands.heard(&changed, server.secs);
+    assert_eq!(server.ask(name, RecordType::TXT).data, address("kiosk was on 0 s ago"));
     server.secs += 3600;
     assert_eq!(server.ask(name, RecordType::A).data, address("127.0.0.5"), "what is old tells nothing");
     assert_eq!(server.events.len(), 2);

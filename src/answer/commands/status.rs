@@ -30,8 +30,15 @@ impl Known {
     }
 }
 
-/// What an event says of a host. A host that asks for its address is on.
+/// What an event says of a host. A host that asks for its address is on; what switches it says what it found
+/// and what it did.
 fn told(event: &Event) -> Option<(&str, bool)> {
+    if let Event::PowerChanged { host, action, .. } | Event::PowerKept { host, action, .. } = event {
+        return Some((host, action != "off"));
+    }
+    if let Event::PowerSeen { host, state } = event {
+        return Some((host, state == "on"));
+    }
     if let Event::ReservationGranted { host, .. } = event { Some((host, true)) } else { None }
 }
 
