@@ -138,6 +138,20 @@ pub(crate) fn have(needs: &[&str]) -> bool {
     false
 }
 
+/// The same for a file that `make deps` puts below target/.
+pub(crate) fn have_file(path: &Path) -> bool {
+    let here = path.is_file();
+    assert!(
+        here || std::env::var_os("CI").is_none(),
+        "in CI nothing is skipped, but {} is missing; run `make deps`",
+        path.display()
+    );
+    if !here {
+        eprintln!("SKIPPED: this test needs {}; `make deps` installs it", path.display());
+    }
+    here
+}
+
 /// Our server, with what it logs; it ends with its owner.
 pub(crate) struct Server {
     child: Child,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Folder, PROGRAM, files, have, tool};
 
 /// One machine at a time: two cores, and the timings are worth reading.
-fn turn() -> Option<MutexGuard<'static, ()>> {
+pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
     static TURN: Mutex<()> = Mutex::new(());
     have(&["root", "qemu-system-x86_64", "ip", "cpio", "depmod", "apt-get"])
         .then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))

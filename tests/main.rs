@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::wildcard_enum_match_arm, clippy::disallowed_methods)]
 
+mod amt;
 mod answers;
 mod audit;
 mod commands;
 mod compile;
+mod day;
 mod deploy;
 mod diff;
 mod edit;
@@ -25,6 +27,7 @@ mod nfs;
 mod noise;
 mod oracle;
 mod pages;
+mod power;
 mod program;
 mod reject;
 mod schedule;
@@ -34,4 +37,5 @@ mod shell;
 mod slots;
 mod syntax;
 mod tidy;
+mod wake;
 mod why;

@@ -23,6 +23,7 @@ mod lock;
 mod lsp;
 mod man;
 mod options;
+mod power;
 mod report;
 mod rollback;
 mod serve;
@@ -71,6 +72,7 @@ enum Command {
     Lab(lab::Args),
     Storage(storage::Args),
     Changes(changes::Args),
+    Power(power::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -131,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),
         Command::Changes(args) => changes::run(args),
+        Command::Power(args) => power::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),

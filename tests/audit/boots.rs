@@ -93,6 +93,8 @@ kiosk-01  2026-11-25T06:30:00.000000Z  bios  54:b2:03:00:00:0b
             up after 9.250 s
 ";
     assert_eq!(told(&folder, &["kiosk-01"]), wanted);
+    let manual = std::fs::read_to_string(format!("{}/docs/audit.md", crate::harness::ROOT)).unwrap();
+    assert!(manual.contains(wanted), "docs/audit.md shows another boot");
     assert_eq!(told(&folder, &[MAC]), wanted, "the MAC is a name too");
 }
 
@@ -136,4 +138,24 @@ fn each_boot_is_one_and_ipxe_after_a_loader_is_none_of_its_own() {
     assert_eq!(begun, ["2026-11-25T06:30:00.000000Z", "2026-11-25T07:30:00.000000Z"]);
     assert_eq!(told(&folder, &["kiosk-01", "--since", "2026-11-25T07:00:00Z", "--format", "jsonl"]).lines().count(), 1);
     assert_eq!(told(&folder, &["kiosk-02"]), "");
+}
+
+#[test]
+fn whoever_switched_it_on_is_told_first() {
+    let folder = folder();
+    let on = Event::PowerChanged { host: "kiosk-01".into(), action: "on".into(), by: "schedule".into() };
+    record(
+        &folder,
+        BEGIN,
+        vec![
+            (0, on.clone()),
+            (9000, discover(Some(0), false)),
+            (9003, offer()),
+            (3_600_000, on),
+            (9_000_000, discover(Some(0), false)),
+        ],
+    );
+    let out = told(&folder, &["kiosk-01"]);
+    let wanted = "   0.000 s  switched on by schedule\n   9.000 s  discover\n   9.003 s  offer 10.77.0.11\n";
+    assert!(out.contains(wanted) && out.matches("switched on").count() == 1, "{out}");
 }

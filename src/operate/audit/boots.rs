@@ -1,8 +1,8 @@
 //! The boots of a host, out of what was recorded of it.
 //!
 //! ```text
-//!  DISCOVER of a firmware ─► offer ─► address ─► loader ─► menu ─► kernel ─► initrd ─► first line of its log
-//!      └ begins a boot: an earlier one that did not come to its log stopped where it was
+//!  [switched on] ─► DISCOVER of a firmware ─► offer ─► address ─► loader ─► menu ─► kernel ─► initrd ─► first line of its log
+//!                       └ begins a boot: an earlier one that did not come to its log stopped where it was
 //! ```
 
 use serde_json::{Value, json};
@@ -13,12 +13,16 @@ use crate::terminal::escaped;
 
 /// How long a firmware that gets no answer goes on with the same attempt, in microseconds.
 const AGAIN_MICROS: i64 = 60_000_000;
+/// How long after it was switched on a machine has its first word, in microseconds.
+const SWITCHED_MICROS: i64 = 600_000_000;
 /// How long after its last step a boot may still go on.
 const GOING_ON_MICROS: i64 = 120_000_000;
 
 /// What a boot comes to, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
+    /// Somebody switched it on a little before.
+    Power,
     Discover,
     Offer,
     Address,
@@ -32,6 +36,7 @@ pub enum Step {
 impl Step {
     fn name(self) -> &'static str {
         match self {
+            Step::Power => "switched on by",
             Step::Discover => "discover",
             Step::Offer => "offer",
             Step::Address => "address",
@@ -46,7 +51,7 @@ impl Step {
     /// What did not happen after it.
     fn missing(self) -> &'static str {
         match self {
-            Step::Discover => "no address was offered (`pxelator audit query` shows whether a pool is exhausted)",
+            Step::Power | Step::Discover => "no address was offered (`pxelator audit query` shows whether a pool is exhausted)",
             Step::Offer => "it did not take the address: another DHCP server may be quicker",
             Step::Address => "it asked for no loader: no file was named for this firmware, or a firewall is between",
             Step::Loader => "it asked for no menu",
@@ -76,12 +81,14 @@ pub struct Boots {
     name: String,
     /// What it was offered last: of a machine that nobody declared, files and lines tell no more.
     address: Option<String>,
+    /// When it was switched on, and by whom.
+    switched: Option<(i64, String)>,
     current: Option<Boot>,
 }
 
 impl Boots {
     pub fn of(name: &str) -> Boots {
-        Boots { name: name.to_owned(), address: None, current: None }
+        Boots { name: name.to_owned(), address: None, switched: None, current: None }
     }
 
     /// Is it a record of this host?
@@ -104,6 +111,10 @@ impl Boots {
         let what = |name: &str| entry.text(name).unwrap_or_default().to_owned();
         let step = match entry.event.as_str() {
             "client-discovered" => return self.discovered(entry),
+            "power-changed" | "wake-sent" if matches!(entry.text("action"), None | Some("on" | "cycle" | "reset")) => {
+                self.switched = Some((entry.at, what("by")));
+                return None;
+            }
             "lease-offered" | "reservation-offered" => (Step::Offer, what("address")),
             "lease-granted" | "reservation-granted" => (Step::Address, what("address")),
             "file-asked" => match file(&what("path")) {
@@ -119,12 +130,14 @@ impl Boots {
             return None;
         }
         let (mut step, what) = step;
+        // Loaders ask for the size first, and for the file again.
+        let again = step == Step::Kernel && boot.steps.iter().any(|(_, _, known)| *known == what);
         if step == Step::Kernel && boot.has(Step::Kernel) {
             step = Step::Initrd;
         }
         // Lines of a system that is being stopped are none of the boot that begins.
         let early = step == Step::Line && !boot.has(Step::Address);
-        if !boot.has(step) && !early && !boot.has(Step::Line) {
+        if !boot.has(step) && !again && !early && !boot.has(Step::Line) {
             boot.steps.push((step, entry.at, what));
             boot.absent = None;
         }
@@ -145,10 +158,12 @@ impl Boots {
             return None;
         }
         let mac = entry.text("mac").unwrap_or_default().to_owned();
+        let switched = self.switched.take().filter(|(at, _)| entry.at - at < SWITCHED_MICROS);
+        let power = switched.map(|(at, by)| (Step::Power, at, by));
         let begun = Boot {
             host: entry.host().unwrap_or(&mac).to_owned(),
             firmware: firmware(arch, is_ipxe),
-            steps: vec![(Step::Discover, entry.at, mac.clone())],
+            steps: power.into_iter().chain([(Step::Discover, entry.at, mac.clone())]).collect(),
             mac,
             absent: None,
         };

@@ -84,9 +84,9 @@ impl Entry {
         self.text("host").or_else(|| self.text("owner"))
     }
 
-    /// Where it came from: an address where there is one, else a MAC, else this server.
+    /// Where it came from: an address where there is one, else a MAC, else a host, else this server.
     pub fn source(&self) -> &str {
-        ["source", "client", "address", "mac"].iter().find_map(|name| self.text(name)).unwrap_or("server")
+        ["source", "client", "address", "from", "mac", "host"].iter().find_map(|name| self.text(name)).unwrap_or("server")
     }
 
     /// The service that told it.
@@ -97,6 +97,8 @@ impl Entry {
             "file" => self.text("service").unwrap_or("file"),
             "line" | "lines" => "syslog",
             "records" | "document" => "audit",
+            "wake" => "power",
+            "labels" | "help" | "status" => "command",
             _ if DHCP.contains(&first) => "dhcp",
             other => other,
         }
