@@ -4,6 +4,7 @@
 //! an error with its file and line; nothing is guessed.
 
 mod audit;
+mod commands;
 mod power;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
 pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
-
-pub use super::commands::{CommandRow, Range, Run};
+pub use commands::{CommandRow, Range, Run};
 
 pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
