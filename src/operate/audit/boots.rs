@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::line::Entry;
 use super::moment;
-use crate::terminal::escaped;
+use crate::terminal::{escaped, json_escaped};
 
 /// How long a firmware that gets no answer goes on with the same attempt, in microseconds.
 const AGAIN_MICROS: i64 = 60_000_000;
@@ -251,7 +251,7 @@ impl Boot {
             "host": self.host, "mac": self.mac, "begun": moment(self.begun()), "firmware": self.firmware,
             "up": self.has(Step::Line), "end": self.end(now), "steps": steps,
         });
-        format!("{object}\n")
+        format!("{}\n", json_escaped(&object.to_string()))
     }
 }
 

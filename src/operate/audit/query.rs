@@ -11,7 +11,7 @@ use super::FOLDER;
 use super::line::{self, Entry};
 use super::segment::{HOUR_SECS, each_line, list};
 use crate::operate::{Error, Result};
-use crate::terminal::escaped;
+use crate::terminal::{escaped, json_escaped};
 
 /// Which records are wanted; what is `None` does not matter.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ pub fn json(entry: &Entry) -> String {
     object.insert("event".into(), json!(entry.event));
     let rest = entry.fields.iter().filter(|(name, _)| !matches!(name.as_str(), "host" | "owner" | "source" | "service"));
     object.extend(rest.map(|(name, value)| (name.clone(), value.clone())));
-    format!("{}\n", Value::Object(object))
+    format!("{}\n", json_escaped(&Value::Object(object).to_string()))
 }
 
 /// `daemon.info sshd[77]: Accepted …`, or `reservation-granted address=10.77.0.11 mac=…`
