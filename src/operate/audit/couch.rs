@@ -18,6 +18,7 @@ use ureq::Agent;
 use super::document::Document;
 use crate::operate::secret;
 use crate::out::table::SinkRow;
+use crate::terminal::{chain, escaped};
 
 /// The most that one request has, in documents and in bytes (nginx before a CouchDB takes 1 MiB).
 pub(super) const BULK_DOCUMENTS_MAX: usize = 500;
@@ -27,6 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most of an answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// The most of its reasons that is told, in bytes.
+const SAID_BYTES_MAX: usize = 300;
 /// How often a document is joined anew with one that others change at the same time.
 const ROUNDS_MAX: usize = 8;
 /// Errors of a row that no repetition mends.
@@ -134,14 +137,14 @@ impl Couch {
                 let url = &self.row.url;
                 return Err(Trouble(format!("{url} answers, and says nothing of document {}; trying again", document.id)));
             };
-            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-            match text("error") {
+            let (error, reason) = (said(row, "error"), said(row, "reason"));
+            match error.as_str() {
                 "" if row.get("rev").is_some() || row.get("ok").is_some() => {}
                 "conflict" => conflicts.push(document),
-                error if FOR_EVER.contains(&error) => refused.push(refusal(document, format!("{error}: {}", text("reason")))),
+                error if FOR_EVER.contains(&error) => refused.push(refusal(document, format!("{error}: {reason}"))),
                 error => {
                     let url = &self.row.url;
-                    return Err(Trouble(format!("{url} says of document {}: `{error}`, {}; trying again", document.id, text("reason"))));
+                    return Err(Trouble(format!("{url} says of document {}: `{error}`, {reason}; trying again", document.id)));
                 }
             }
         }
@@ -193,7 +196,7 @@ impl Couch {
         let mut request = ureq::http::Request::builder().method(method).uri(&url).header("accept", "application/json");
         if let Some(user) = &self.row.user {
             let file = self.row.password_file.as_deref().unwrap_or_default();
-            let password = secret::read(Path::new(file)).map_err(|error| Trouble(crate::terminal::chain(&error)))?;
+            let password = secret::read(Path::new(file)).map_err(|error| Trouble(chain(&error)))?;
             request = request.header("authorization", format!("Basic {}", base64(format!("{user}:{password}").as_bytes())));
         }
         let request = match body {
@@ -219,13 +222,16 @@ impl Couch {
         } else if matches!(error, ureq::Error::HostNotFound) {
             format!("{url}: no such name: correct it in the site, or write an address")
         } else {
-            format!("{url}: {error}; trying again")
+            format!("{url}: {}; trying again", escaped(&chain(error)))
         })
     }
 
     fn trouble(&self, answer: &Answer) -> Trouble {
         let (url, user, status) = (&self.row.url, self.user(), answer.status);
-        let reason = answer.body.get("reason").and_then(Value::as_str).unwrap_or("without a reason");
+        let reason = match said(&answer.body, "reason") {
+            none if none.is_empty() => "without a reason".to_owned(),
+            reason => reason,
+        };
         let file = self.row.password_file.as_deref().unwrap_or_default();
         Trouble(match (status, &self.row.user) {
             (401, Some(_)) => format!("{url} does not know {user} with this password (401): write the right one into {file}; it is read again by itself"),
@@ -235,6 +241,14 @@ impl Couch {
             _ => format!("{url} answers {status}, {reason}; trying again"),
         })
     }
+}
+
+/// A word of the sink's answer: one line of ours, and not longer than one.
+fn said(answer: &Value, name: &str) -> String {
+    let text = answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    let kept = text.floor_char_boundary(SAID_BYTES_MAX);
+    let cut = if kept < text.len() { " …" } else { "" };
+    escaped(text.get(..kept).unwrap_or_default()) + cut
 }
 
 fn refusal(document: &Document, why: String) -> Refused {
@@ -257,7 +271,15 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::base64;
+    use super::*;
+
+    #[test]
+    fn a_sink_forges_no_line_of_the_log() {
+        let answer = json!({ "reason": "no\n2026-11-25T06:30:00Z ERROR \u{1b}[2Jforged", "error": "x".repeat(5000) });
+        assert_eq!(said(&answer, "reason"), "no\\x0a2026-11-25T06:30:00Z ERROR \\x1b[2Jforged");
+        assert_eq!(said(&answer, "error"), "x".repeat(SAID_BYTES_MAX) + " …");
+        assert_eq!(said(&json!([1]), "reason"), "");
+    }
 
     #[test]
     fn base64_is_that_of_the_rfc() {
