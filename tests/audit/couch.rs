@@ -28,7 +28,13 @@ fn each_once(fake: &Fake, addresses: std::ops::RangeInclusive<u8>) {
 
 #[test]
 fn a_sink_of_many_moods_has_each_line_once() {
-    let moods = [Mood::Status(503), Mood::HalfTheRows, Mood::HalfTheAnswer, Mood::RowFails("internal_server_error")];
+    let moods = [
+        Mood::Status(503),
+        Mood::HalfTheRows,
+        Mood::HalfTheAnswer,
+        Mood::RowFails("internal_server_error"),
+        Mood::RowFails("unauthorized"),
+    ];
     let fake = Fake::start(State { moods: moods.to_vec(), ..State::default() });
     let folder = site(&sink(&fake, ""));
     let server = Server::start(&folder, &[]);

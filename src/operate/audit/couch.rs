@@ -32,8 +32,9 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 const SAID_BYTES_MAX: usize = 300;
 /// How often a document is joined anew with one that others change at the same time.
 const ROUNDS_MAX: usize = 8;
-/// Errors of a row that no repetition mends.
-const FOR_EVER: &[&str] = &["forbidden", "unauthorized", "document_too_large", "doc_validation", "illegal_docid", "bad_request"];
+/// Errors of a row that no repetition mends. `unauthorized` is none: the next password, or a right that
+/// somebody gives, mends it.
+const FOR_EVER: &[&str] = &["forbidden", "document_too_large", "doc_validation", "illegal_docid", "bad_request"];
 
 /// Why nothing can be sent now; with what mends it.
 #[derive(Debug, PartialEq, Eq)]
