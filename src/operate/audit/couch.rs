@@ -83,15 +83,14 @@ impl Couch {
                 bytes <= BULK_BYTES_MAX
             });
             let (now, later) = rest.split_at_checked(fits.count().max(1)).unwrap_or((rest, &[]));
-            self.bulk(now, &mut refused)?;
+            self.bulk(now.iter().map(|document| (document, document.json())).collect(), &mut refused)?;
             rest = later;
         }
         Ok(refused)
     }
 
     /// One request's documents; where they are too many for the sink, in halves.
-    fn bulk(&self, documents: &[Document], refused: &mut Vec<Refused>) -> Result<(), Trouble> {
-        let mut waiting: Vec<(&Document, Value)> = documents.iter().map(|document| (document, document.json())).collect();
+    fn bulk(&self, mut waiting: Vec<(&Document, Value)>, refused: &mut Vec<Refused>) -> Result<(), Trouble> {
         for _ in 0..ROUNDS_MAX {
             if waiting.is_empty() {
                 return Ok(());
@@ -106,10 +105,10 @@ impl Couch {
                     return Ok(());
                 }
                 (413, count) => {
-                    let both = documents.split_at_checked(documents.len().min(count) / 2).unwrap_or((documents, &[]));
-                    // Rows that are there already are found to be, and not written twice.
-                    self.bulk(both.0, refused)?;
-                    return self.bulk(both.1, refused);
+                    // As they are now: joined ones are larger than they were, and others are done already.
+                    let second = waiting.split_off(count / 2);
+                    self.bulk(waiting, refused)?;
+                    return self.bulk(second, refused);
                 }
                 (404, _) => {
                     self.make_database()?;
