@@ -42,7 +42,7 @@ struct QueryArgs {
     /// Of this host, address or MAC
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// Of this service (dhcp, tftp, http, syslog …), or of this program in syslog
+    /// Of this service (dhcp, tftp, http, dns, power, syslog, audit), or of this program in syslog
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
     /// From then on: a moment, a date (UTC), or how long ago

@@ -93,9 +93,13 @@ impl Document {
         self.lines.len() + self.events.len()
     }
 
-    /// Nothing but news of the server itself.
+    /// Nothing but news of the audit itself.
     pub fn is_own(&self) -> bool {
-        self.source == "server"
+        let is_ours = |row: &Value| {
+            let event = row.get("event").and_then(Value::as_str).unwrap_or_default();
+            event.starts_with("records-") || event.starts_with("document-")
+        };
+        self.lines.is_empty() && self.events.iter().all(is_ours)
     }
 
     /// As it is sent where the sink has none of its id.
@@ -182,6 +186,17 @@ mod tests {
         let theirs = documents(vec![line(0, 5_000_000, "10.0.0.9", "x")]).remove(0).json();
         assert_eq!(theirs["host"], "pc");
         assert_eq!(both.joined(&theirs).unwrap()["host"], Value::Null, "half of it is somebody else's");
+    }
+
+    #[test]
+    fn news_of_the_audit_are_its_own_and_others_are_not() {
+        let news = |events: &[&str]| {
+            let entry = |event: &&str| (Place::default(), Entry { at: 0, event: (*event).to_owned(), fields: Map::new() });
+            documents(events.iter().map(entry).collect()).remove(0).is_own()
+        };
+        assert!(news(&["document-refused", "records-deleted"]));
+        assert!(!news(&["document-refused", "lines-dropped"]), "its loss is told");
+        assert!(!documents(vec![line(0, 0, "10.0.0.9", "x")])[0].is_own());
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Entry {
             "line" | "lines" => "syslog",
             "records" | "document" => "audit",
             "wake" => "power",
-            "labels" | "help" | "status" => "command",
+            "command" | "labels" | "help" | "status" => "dns",
             _ if DHCP.contains(&first) => "dhcp",
             other => other,
         }
@@ -160,6 +160,28 @@ mod tests {
         assert_eq!((entry.host(), entry.source(), entry.service()), (Some("pc \"7\""), "10.0.0.9", "dhcp"));
         assert_eq!((entry.event.as_str(), entry.moment().as_str()), ("lease-released", "2026-11-25T06:30:00.123456Z"));
         assert!(serde_json::from_slice::<Value>(&lines).is_ok(), "it is JSON, for other programs");
+    }
+
+    #[test]
+    fn commands_by_dns_are_found_by_who_gave_them() {
+        let from = [10, 0, 0, 9].into();
+        let (run, host) = ("power-on".to_owned(), "pc".to_owned());
+        for event in [
+            Event::CommandGiven { run, host: host.clone(), from, label: "1".into() },
+            Event::CommandRefused { from, name: "n".into(), count: 1 },
+            Event::LabelsGuessed { from, name: "n".into(), count: 1 },
+            Event::HelpCalled { from, name: "n".into(), host: None },
+            Event::StatusAsked { host, from },
+        ] {
+            let mut lines = Vec::new();
+            write(&mut lines, &Record { at: 0, event }, None);
+            let entry = read(lines.strip_suffix(b"\n").unwrap()).unwrap();
+            assert_eq!((entry.source(), entry.service()), ("10.0.0.9", "dns"), "{}", entry.event);
+        }
+        let mut lines = Vec::new();
+        write(&mut lines, &Record { at: 0, event: Event::WakeSent { host: "pc".into(), by: "schedule".into() } }, None);
+        let entry = read(lines.strip_suffix(b"\n").unwrap()).unwrap();
+        assert_eq!((entry.source(), entry.service()), ("pc", "power"));
     }
 
     #[test]
