@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::{Failure, Outcome};
 use crate::operate::audit::boots::{Boot, Boots};
-use crate::operate::audit::query::{Filter, Met, json, query, text};
+use crate::operate::audit::query::{Filter, Met, is_there, json, query, text};
 use crate::schema::duration_secs;
 use crate::serve::clock::moment;
 use crate::terminal::{print, say};
@@ -142,11 +142,10 @@ fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
 
 /// The records; a spool that is not there is the state folder of somebody else, most often.
 fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit::line::Entry) -> ControlFlow<()>) -> Result<Met, Failure> {
-    let folder = place.state.join(crate::operate::audit::FOLDER);
-    if !folder.is_dir() {
+    if !is_there(&place.state)? {
         return Err(format!(
             "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator)",
-            folder.display()
+            place.state.join(crate::operate::audit::FOLDER).display()
         )
         .into());
     }

@@ -37,9 +37,8 @@ pub struct Met {
 /// Calls `each` with every record that is wanted, in the order in which they were kept.
 pub fn query(state: &Path, filter: &Filter, mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> Result<Met> {
     let folder = state.join(FOLDER);
-    let failed = |source| Error::Io { step: "read the audit spool", path: folder.clone(), source };
     let (mut met, mut stopped) = (Met::default(), false);
-    for segment in list(&folder).map_err(failed)? {
+    for segment in list(&folder).map_err(|error| failed("read the audit spool", &folder, error))? {
         // A segment has no record of later than its hour.
         let begins = filter.since.map(|since| since.div_euclid(1_000_000 * HOUR_SECS));
         if stopped || begins.is_some_and(|begins| segment.hour < begins) {
@@ -62,10 +61,25 @@ pub fn query(state: &Path, filter: &Filter, mut each: impl FnMut(&Entry) -> Cont
         match read {
             // It was let go of meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => other.map_err(|source| Error::Io { step: "read", path, source })?,
+            other => other.map_err(|error| failed("read", &path, error))?,
         }
     }
     Ok(met)
+}
+
+/// Whether there is a spool: one that this user may not see is no missing one.
+pub fn is_there(state: &Path) -> Result<bool> {
+    let folder = state.join(FOLDER);
+    match std::fs::metadata(&folder) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(failed("read the audit spool", &folder, error)),
+    }
+}
+
+fn failed(step: &'static str, path: &Path, source: std::io::Error) -> Error {
+    let path = path.to_owned();
+    if source.kind() == ErrorKind::PermissionDenied { Error::Denied { path } } else { Error::Io { step, path, source } }
 }
 
 impl Filter {

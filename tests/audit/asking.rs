@@ -1,0 +1,49 @@
+//! Asking, by people: of a spool that they may not read, by names as they write them, and with `| head` behind it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Command;
+
+use pxelator::event::{Event, Record};
+use pxelator::operate::audit::append;
+
+use crate::harness::{Folder, PROGRAM, have};
+
+/// A state folder with such records, an hour apart.
+fn spool(events: Vec<Event>) -> Folder {
+    let folder = Folder::new();
+    let state = folder.0.join("state");
+    fs::create_dir(&state).unwrap();
+    for (at, event) in (1_795_588_200_000_000..).step_by(3_600_000_000).zip(events) {
+        append(&state, &[Record { at, event }]).unwrap();
+    }
+    folder
+}
+
+fn granted() -> Event {
+    Event::ReservationGranted { host: "kiosk-01".into(), mac: "54:b2:03:00:00:0b".into(), address: [10, 77, 0, 11].into() }
+}
+
+#[test]
+fn a_spool_that_one_may_not_read_is_no_missing_one() {
+    if !have(&["setpriv", "root"]) {
+        return;
+    }
+    let folder = spool(vec![granted()]);
+    let (state, audit) = (folder.0.join("state"), folder.0.join("state/audit"));
+    let segment = audit.join("2026-11-25T06-0000.jsonl");
+    for (closed, named) in [(&segment, &segment), (&audit, &audit), (&state, &audit)] {
+        let mode = fs::metadata(closed).unwrap().permissions();
+        fs::set_permissions(closed, fs::Permissions::from_mode(0o700)).unwrap();
+        // Of somebody else, and root as any user: without the right to read everything.
+        chown(closed, Some(65534), Some(65534)).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-dac_override,-dac_read_search", PROGRAM, "audit", "query", "--state"]);
+        let output = command.arg(&state).output().unwrap();
+        let wanted =
+            format!("error: this user may not read {}: run it as root or as the user of `pxelator serve`\n", named.display());
+        assert_eq!((String::from_utf8_lossy(&output.stderr).as_ref(), output.status.code()), (wanted.as_str(), Some(2)));
+        chown(closed, Some(0), Some(0)).unwrap();
+        fs::set_permissions(closed, mode).unwrap();
+    }
+}
