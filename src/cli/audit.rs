@@ -1,5 +1,6 @@
 //! `audit`: what happened, out of the spool that `serve` writes.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -8,14 +9,18 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::{Failure, Outcome};
+use crate::answer::mac_of;
+use crate::diag::nearest;
 use crate::operate::audit::boots::{Boot, Boots};
 use crate::operate::audit::query::{Filter, Met, is_there, json, query, text};
 use crate::schema::duration_secs;
 use crate::serve::clock::moment;
-use crate::terminal::{print, say};
+use crate::terminal::{escaped, print, say};
 
 /// How much is printed at once, in bytes.
 const PRINT_BYTES: usize = 64 << 10;
+/// Among how many hosts the one that was meant is looked for.
+const HOSTS_MAX: usize = 10_000;
 
 /// Ask what happened: events of all services, and what machines logged
 ///
@@ -96,8 +101,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 }
 
 fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
+    let host = args.host.as_deref().map(as_told);
     let filter = Filter {
-        host: args.host.clone(),
+        host: host.clone(),
         service: args.service.clone(),
         since: args.since,
         until: args.until,
@@ -112,14 +118,15 @@ fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
         ControlFlow::Continue(())
     })?;
     out.flush();
-    told(&met, "record");
+    told(&args.place, &met, "record", host.as_deref());
     Ok(Outcome::Good)
 }
 
 fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
     let now = Timestamp::now().as_microsecond();
     let filter = Filter { since: args.since, ..Filter::default() };
-    let (mut out, mut boots, mut count) = (Printer::default(), Boots::of(&args.host), 0);
+    let host = as_told(&args.host);
+    let (mut out, mut boots, mut count) = (Printer::default(), Boots::of(&host), 0);
     let shown = |boot: Boot| match args.place.format {
         Format::Text => boot.text(now),
         Format::Jsonl => boot.json(now),
@@ -136,7 +143,7 @@ fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
         out.add(&shown(boot));
     }
     out.flush();
-    told(&Met { records: count, ..met }, "boot");
+    told(&args.place, &Met { records: count, ..met }, "boot", Some(&host));
     Ok(Outcome::Good)
 }
 
@@ -152,15 +159,37 @@ fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit:
     Ok(query(&place.state, filter, each)?)
 }
 
+/// A host as records name it: MACs with colons, and everything in small letters.
+fn as_told(host: &str) -> String {
+    mac_of(host).unwrap_or_else(|| host.to_lowercase())
+}
+
 /// What standard output does not say.
-fn told(met: &Met, what: &str) {
+fn told(place: &Place, met: &Met, what: &str, host: Option<&str>) {
     if met.records == 0 {
-        say(&format!("no {what} was found"));
+        let near = host.and_then(|host| near(place, host));
+        let hint = near.map(|near| format!("; did you mean `{}`?", escaped(&near)));
+        say(&format!("no {what} was found{}", hint.unwrap_or_default()));
     }
     if met.damaged > 0 {
         let lines = if met.damaged == 1 { "line of the spool is" } else { "lines of the spool are" };
         say(&format!("{} {lines} damaged, by a crash or by hand, and left out", met.damaged));
     }
+}
+
+/// The host that was meant, where one of that name occurs nowhere: the nearest that does.
+fn near(place: &Place, host: &str) -> Option<String> {
+    let mut known = BTreeSet::new();
+    let read = query(&place.state, &Filter::default(), |entry| {
+        for name in [entry.host(), entry.text("mac")].into_iter().flatten() {
+            if !known.contains(name) && known.len() < HOSTS_MAX {
+                known.insert(name.to_owned());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    read.ok().filter(|_| !known.contains(host))?;
+    nearest(host, known.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// Many lines in few writes.

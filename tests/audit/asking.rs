@@ -47,3 +47,22 @@ fn a_spool_that_one_may_not_read_is_no_missing_one() {
         fs::set_permissions(closed, mode).unwrap();
     }
 }
+
+#[test]
+fn names_are_found_as_people_write_them() {
+    let folder = spool(vec![granted()]);
+    let ask = |args: &[&str]| folder.run(&[&["audit", args[0], "--state", "state"], &args[1..]].concat()).ended(0);
+    for name in ["KIOSK-01", "54-B2-03-00-00-0B", "01-54-b2-03-00-00-0b", "54:b2:03:00:00:0b", "10.77.0.11"] {
+        assert_eq!(ask(&["query", "--host", name]).out().lines().count(), 1, "{name}");
+    }
+    for (args, said) in [
+        (["query", "--host", "kiosk-11"].as_slice(), "no record was found; did you mean `kiosk-01`?\n"),
+        (&["query", "--host", "54:b2:03:00:00:0c"], "no record was found; did you mean `54:b2:03:00:00:0b`?\n"),
+        (&["query", "--host", "printer"], "no record was found\n"),
+        (&["query", "--host", "kiosk-01", "--service", "tftp"], "no record was found\n"),
+        (&["boots", "Kisok-01"], "no boot was found; did you mean `kiosk-01`?\n"),
+        (&["boots", "kiosk-01"], "no boot was found\n"),
+    ] {
+        assert_eq!(ask(args).err(), said, "{args:?}");
+    }
+}
