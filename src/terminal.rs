@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
+use std::ops::ControlFlow;
 
 /// A line of news, to standard error.
 pub fn say(text: &str) {
@@ -16,12 +17,19 @@ pub fn say_raw(text: &str) {
 /// The result of a command, to standard output. `| head` is no error; anything else that keeps the
 /// result from arriving is, for whoever wanted it.
 pub fn print(text: &str) {
+    let _nobody_reads = print_on(text);
+}
+
+/// The same for a result that is long in the making: whether anybody still reads.
+pub fn print_on(text: &str) -> ControlFlow<()> {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        say(&format!("error: cannot write to standard output: {error}"));
-        std::process::exit(2);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ControlFlow::Break(()),
+        Err(error) => {
+            say(&format!("error: cannot write to standard output: {error}"));
+            std::process::exit(2);
+        }
     }
 }
 

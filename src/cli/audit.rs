@@ -15,7 +15,7 @@ use crate::operate::audit::boots::{Boot, Boots};
 use crate::operate::audit::query::{Filter, Met, is_there, json, query, text};
 use crate::schema::duration_secs;
 use crate::serve::clock::moment;
-use crate::terminal::{escaped, print, say};
+use crate::terminal::{escaped, print_on, say};
 
 /// How much is printed at once, in bytes.
 const PRINT_BYTES: usize = 64 << 10;
@@ -114,10 +114,9 @@ fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
         out.add(&match args.place.format {
             Format::Text => text(entry),
             Format::Jsonl => json(entry),
-        });
-        ControlFlow::Continue(())
+        })
     })?;
-    out.flush();
+    let _end = out.flush();
     told(&args.place, &met, "record", host.as_deref());
     Ok(Outcome::Good)
 }
@@ -132,17 +131,16 @@ fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
         Format::Jsonl => boot.json(now),
     };
     let met = look(&args.place, &filter, |entry| {
-        if let Some(boot) = boots.add(entry) {
-            count += 1;
-            out.add(&shown(boot));
-        }
-        ControlFlow::Continue(())
+        let Some(boot) = boots.add(entry) else { return ControlFlow::Continue(()) };
+        count += 1;
+        out.add(&shown(boot))
     })?;
+    let mut text = String::new();
     if let Some(boot) = boots.last() {
         count += 1;
-        out.add(&shown(boot));
+        text = shown(boot);
     }
-    out.flush();
+    let _end = out.add(&text).is_continue().then(|| out.flush());
     told(&args.place, &Met { records: count, ..met }, "boot", Some(&host));
     Ok(Outcome::Good)
 }
@@ -197,15 +195,14 @@ fn near(place: &Place, host: &str) -> Option<String> {
 struct Printer(String);
 
 impl Printer {
-    fn add(&mut self, text: &str) {
+    /// Whether anybody still reads: who has enough ends the search.
+    fn add(&mut self, text: &str) -> ControlFlow<()> {
         self.0.push_str(text);
-        if self.0.len() >= PRINT_BYTES {
-            self.flush();
-        }
+        if self.0.len() >= PRINT_BYTES { self.flush() } else { ControlFlow::Continue(()) }
     }
 
-    fn flush(&mut self) {
-        print(&std::mem::take(&mut self.0));
+    fn flush(&mut self) -> ControlFlow<()> {
+        print_on(&std::mem::take(&mut self.0))
     }
 }
 

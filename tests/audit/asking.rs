@@ -1,8 +1,9 @@
 //! Asking, by people: of a spool that they may not read, by names as they write them, and with `| head` behind it.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use pxelator::event::{Event, Record};
 use pxelator::operate::audit::append;
@@ -65,4 +66,27 @@ fn names_are_found_as_people_write_them() {
     ] {
         assert_eq!(ask(args).err(), said, "{args:?}");
     }
+}
+
+#[test]
+fn whoever_reads_no_further_ends_the_search() {
+    // Far more than a pipe holds, and behind it a line that whoever reads everything complains of.
+    let folder = spool(vec![granted()]);
+    let records: Vec<Record> = (0..10_000).map(|n| Record { at: 1_795_588_200_000_001 + n, event: granted() }).collect();
+    append(&folder.0.join("state"), &records).unwrap();
+    fs::write(folder.0.join("state/audit/2026-11-25T07-0000.jsonl"), "damaged\n").unwrap();
+    let ask = || {
+        let mut command = Command::new(PROGRAM);
+        command.args(["audit", "query", "--state", "state"]).current_dir(&folder.0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut child = ask();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.starts_with("2026-11-25T06:30:00.000000Z kiosk-01 dhcp reservation-granted"), "{first}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
+    let output = ask().wait_with_output().unwrap();
+    assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 10_002);
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("1 line of the spool is damaged"));
 }
