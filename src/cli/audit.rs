@@ -1,6 +1,6 @@
 //! `audit`: what happened, out of the spool that `serve` writes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -157,9 +157,9 @@ fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit:
     Ok(query(&place.state, filter, each)?)
 }
 
-/// A host as records name it: MACs with colons, and everything in small letters.
+/// A host as records name it: MACs with colons and in small letters.
 fn as_told(host: &str) -> String {
-    mac_of(host).unwrap_or_else(|| host.to_lowercase())
+    mac_of(host).unwrap_or_else(|| host.to_owned())
 }
 
 /// What standard output does not say.
@@ -177,17 +177,19 @@ fn told(place: &Place, met: &Met, what: &str, host: Option<&str>) {
 
 /// The host that was meant, where one of that name occurs nowhere: the nearest that does.
 fn near(place: &Place, host: &str) -> Option<String> {
-    let mut known = BTreeSet::new();
+    // By their names in small letters.
+    let mut known = BTreeMap::new();
     let read = query(&place.state, &Filter::default(), |entry| {
         for name in [entry.host(), entry.text("mac")].into_iter().flatten() {
-            if !known.contains(name) && known.len() < HOSTS_MAX {
-                known.insert(name.to_owned());
+            if known.len() < HOSTS_MAX {
+                known.entry(name.to_ascii_lowercase()).or_insert_with(|| name.to_owned());
             }
         }
         ControlFlow::Continue(())
     });
-    read.ok().filter(|_| !known.contains(host))?;
-    nearest(host, known.iter().map(String::as_str)).map(str::to_owned)
+    let host = host.to_ascii_lowercase();
+    read.ok().filter(|_| !known.contains_key(&host))?;
+    nearest(&host, known.keys().map(String::as_str)).and_then(|near| known.get(near).cloned())
 }
 
 /// Many lines in few writes.

@@ -97,7 +97,7 @@ impl Boots {
     /// Is it a record of this host?
     fn is_mine(&mut self, entry: &Entry) -> bool {
         let mac = entry.text("mac");
-        let named = entry.host() == Some(&self.name) || mac == Some(&self.name);
+        let named = [entry.host(), mac].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&self.name));
         let address = entry.text("address").filter(|_| mac.is_some());
         if let Some(address) = address.filter(|address| named || self.address.as_deref() == Some(address)) {
             // Whoever else gets the address has it now.

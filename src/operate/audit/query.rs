@@ -16,7 +16,7 @@ use crate::terminal::{escaped, json_escaped};
 /// Which records are wanted; what is `None` does not matter.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// The name of a host, or an address, or a MAC.
+    /// The name of a host, or an address, or a MAC; in letters of either case.
     pub host: Option<String>,
     /// Such as `dhcp`, `tftp`, `syslog`; or the program of a line.
     pub service: Option<String>,
@@ -87,7 +87,7 @@ impl Filter {
         let in_time = self.since.is_none_or(|since| entry.at >= since) && self.until.is_none_or(|until| entry.at < until);
         let is_host = |name: &String| {
             let named = [entry.host(), Some(entry.source()), entry.text("mac"), entry.text("address")];
-            named.into_iter().flatten().any(|word| word == name)
+            named.into_iter().flatten().any(|word| word.eq_ignore_ascii_case(name))
         };
         let is_service = |name: &String| entry.service() == name || entry.text("app") == Some(name);
         in_time
