@@ -3,15 +3,14 @@
 use super::located;
 use crate::diag::{Diag, Diags};
 use crate::eval::{Merged, Reference};
-use crate::model::{Audit, At, Couch, CouchUrl, KEEP_SECS, UrlError};
+use crate::model::{Audit, At, Couch, CouchUrl, UrlError};
 use crate::schema::duration_secs;
 use crate::source::{FileId, Span};
 use crate::syntax::{Entry, Node, shorten};
 
 pub(super) fn audit(merged: &Merged<'_>, diags: &mut Diags) -> Audit {
-    let keep = merged.value("keep").and_then(|choice| choice.entry.text()).and_then(duration_secs);
     Audit {
-        keep_secs: keep.unwrap_or(KEEP_SECS),
+        keep_secs: merged.value("keep").and_then(|choice| choice.entry.text()).and_then(duration_secs),
         sinks: merged.list("couchdb").filter_map(|node| couch(node, diags)).collect(),
         span: merged.span().unwrap_or(Span::new(FileId::new(0), 0, 0)),
     }
