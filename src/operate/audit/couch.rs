@@ -7,6 +7,7 @@
 //!            ─► anything else, or no row ─► Trouble: all of it again later
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,8 +16,10 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::document::Document;
+use super::trust;
 use crate::operate::secret;
 use crate::out::table::SinkRow;
 use crate::terminal::{chain, escaped};
@@ -50,7 +53,8 @@ pub(super) struct Refused {
 }
 
 pub(super) struct Couch {
-    agent: Agent,
+    /// Made anew after a certificate was refused: somebody may have mended it on this machine.
+    agent: RefCell<Agent>,
     row: SinkRow,
 }
 
@@ -62,16 +66,7 @@ struct Answer {
 
 impl Couch {
     pub(super) fn new(row: SinkRow) -> Couch {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            // A password goes where the site says, and nowhere else.
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent("pxelator")
-            .build();
-        Couch { agent: config.into(), row }
+        Couch { agent: RefCell::new(agent(&row)), row }
     }
 
     /// Brings all documents there. When this returns, each of them is there or refused for ever.
@@ -204,7 +199,7 @@ impl Couch {
             Some(body) => request.header("content-type", "application/json").body(body.to_string()),
             None => request.body(String::new()),
         };
-        let sent = request.map_err(ureq::Error::from).and_then(|request| self.agent.run(request));
+        let sent = request.map_err(ureq::Error::from).and_then(|request| self.agent.borrow().run(request));
         let mut answer = sent.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let bytes = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(|error| self.unreachable(&error))?;
@@ -215,6 +210,10 @@ impl Couch {
     fn unreachable(&self, error: &ureq::Error) -> Trouble {
         let url = &self.row.url;
         let kind = if let ureq::Error::Io(error) = error { error.kind() } else { ErrorKind::Other };
+        if let Some(why) = trust::refused(error) {
+            self.agent.replace(agent(&self.row));
+            return Trouble(format!("{url}: {why}"));
+        }
         let is_timeout = kind == ErrorKind::TimedOut || matches!(error, ureq::Error::Timeout(_));
         Trouble(if kind == ErrorKind::ConnectionRefused || matches!(error, ureq::Error::ConnectionFailed) {
             format!("{url}: nobody listens there: start CouchDB, or correct the address and port in the site")
@@ -242,6 +241,21 @@ impl Couch {
             _ => format!("{url} answers {status}, {reason}; trying again"),
         })
     }
+}
+
+fn agent(row: &SinkRow) -> Agent {
+    let roots = if row.url.starts_with("https:") { trust::roots() } else { RootCerts::WebPki };
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        // A password goes where the site says, and nowhere else.
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_global(Some(TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .user_agent("pxelator")
+        .build();
+    config.into()
 }
 
 /// A word of the sink's answer: one line of ours, and not longer than one.
