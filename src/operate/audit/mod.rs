@@ -23,6 +23,7 @@ pub mod query;
 pub mod segment;
 mod sink;
 mod spool;
+mod trust;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
