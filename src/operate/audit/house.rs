@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::keep::{Doomed, SPOOL_BYTES_MAX, doomed};
+use super::keep::{Doomed, Evenness, SPOOL_BYTES_MAX, doomed, oldest_kept};
 use super::segment::{Segment, list};
 use super::sink::Sink;
 use super::{FOLDER, Keeper};
@@ -29,6 +30,7 @@ type Sinks = BTreeMap<SinkRow, (Arc<AtomicBool>, JoinHandle<()>)>;
 
 pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
     let (mut sinks, mut synced, mut cleared) = (Sinks::new(), None, None);
+    let mut even = Evenness::new(Instant::now(), handle.clock.now().as_second());
     loop {
         let ended = stop.load(Ordering::Relaxed);
         if ended || is_due(&mut synced, SYNC_EVERY) {
@@ -39,7 +41,7 @@ pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
         }
         supervise(handle, &mut sinks);
         if is_due(&mut cleared, CLEAR_EVERY) {
-            clear(handle);
+            clear(handle, &mut even);
         }
         std::thread::sleep(LOOK);
     }
@@ -89,8 +91,12 @@ fn supervise(handle: &Handle, sinks: &mut Sinks) {
     }
 }
 
-/// Deletes what need not be kept any more; what goes before its time is recorded.
-fn clear(handle: &Handle) {
+/// Deletes what need not be kept any more, tells it and records it.
+fn clear(handle: &Handle, even: &mut Evenness) {
+    let (at, now) = (Instant::now(), handle.clock.now().as_second());
+    if let Some(ahead) = even.jump(at, now) {
+        warn!("audit: the clock was set by {ahead} s; for the next hour no record counts as old");
+    }
     // A rehearsal in another year makes nothing old.
     if handle.clock.is_set() {
         return;
@@ -101,17 +107,31 @@ fn clear(handle: &Handle) {
     let sized = segments.into_iter().filter_map(|segment| Some((segment, fs::metadata(folder.join(segment.file())).ok()?.len())));
     let all: Vec<(Segment, u64)> = sized.collect();
     let behind = tables.sinks.iter().map(|row| super::sink::cursor(&folder, &row.url).segment).min();
-    let keep = tables.keep_secs.unwrap_or(KEEP_SECS);
-    for Doomed { segment, bytes, delivered, early } in doomed(&all, handle.clock.now().as_second(), keep, SPOOL_BYTES_MAX, behind) {
-        if let Err(error) = fs::remove_file(folder.join(segment.file())) {
-            warn!("cannot delete {}: {error}", folder.join(segment.file()).display());
-            continue;
-        }
-        if early {
-            let segment = segment.to_string();
-            let whose = if delivered { "every sink has it" } else { "a sink has not got it" };
-            warn!("the audit spool is larger than {} GiB: {segment} was deleted; {whose}", SPOOL_BYTES_MAX >> 30);
-            handle.journal.record(&[Event::RecordsDeleted { segment, bytes, delivered }]);
+    let kept = even.is_even(at).then(|| oldest_kept(now, tables.keep_secs.unwrap_or(KEEP_SECS)));
+    let (early, aged): (Vec<Doomed>, _) = doomed(&all, kept, SPOOL_BYTES_MAX, behind).into_iter().partition(|one| one.early);
+    delete(handle, &folder, &aged, "age");
+    delete(handle, &folder, &early, "size");
+}
+
+/// One record for all that go for the same reason.
+fn delete(handle: &Handle, folder: &Path, doomed: &[Doomed], why: &'static str) {
+    let mut gone = Vec::new();
+    for one in doomed {
+        let path = folder.join(one.segment.file());
+        match fs::remove_file(&path) {
+            Ok(()) => gone.push(one),
+            Err(error) => warn!("cannot delete {}: {error}", path.display()),
         }
     }
+    let (Some(first), Some(last)) = (gone.first(), gone.last()) else { return };
+    let delivered = gone.iter().all(|one| one.delivered);
+    let (first, last) = (first.segment.to_string(), last.segment.to_string());
+    let (segments, bytes) = (gone.len() as u64, gone.iter().map(|one| one.bytes).sum());
+    let whose = if delivered { "every sink has them" } else { "a sink has not got them" };
+    if why == "age" {
+        info!("audit: {segments} files of the spool are older than the site keeps them, and were deleted: {first} to {last}");
+    } else {
+        warn!("the audit spool is too large: {segments} files were deleted, {first} to {last}; {whose}");
+    }
+    handle.journal.record(&[Event::RecordsDeleted { segments, first, last, bytes, delivered, why: why.into() }]);
 }
