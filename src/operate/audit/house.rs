@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::keep::{Doomed, Evenness, SPOOL_BYTES_MAX, doomed, oldest_kept};
+use super::room::Space;
 use super::segment::{Segment, list};
 use super::sink::Sink;
 use super::{FOLDER, Keeper};
@@ -22,6 +23,8 @@ use crate::serve::Handle;
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How often old segments are looked for.
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
+/// The same while the disk has little room.
+const CLEAR_SOON: Duration = Duration::from_secs(5);
 /// How often it is looked whether this shall end.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -29,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(50);
 type Sinks = BTreeMap<SinkRow, (Arc<AtomicBool>, JoinHandle<()>)>;
 
 pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
-    let (mut sinks, mut synced, mut cleared) = (Sinks::new(), None, None);
+    let (mut sinks, mut synced, mut cleared, mut looked) = (Sinks::new(), None, None, None);
     let mut even = Evenness::new(Instant::now(), handle.clock.now().as_second());
     loop {
         let ended = stop.load(Ordering::Relaxed);
@@ -40,7 +43,8 @@ pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
             break;
         }
         supervise(handle, &mut sinks);
-        if is_due(&mut cleared, CLEAR_EVERY) {
+        let is_soon = is_due(&mut looked, CLEAR_SOON) && Space::of(&handle.state.join(FOLDER)).is_some_and(Space::is_short);
+        if is_soon || is_due(&mut cleared, CLEAR_EVERY) {
             clear(handle, &mut even);
         }
         std::thread::sleep(LOOK);
@@ -107,8 +111,10 @@ fn clear(handle: &Handle, even: &mut Evenness) {
     let sized = segments.into_iter().filter_map(|segment| Some((segment, fs::metadata(folder.join(segment.file())).ok()?.len())));
     let all: Vec<(Segment, u64)> = sized.collect();
     let behind = tables.sinks.iter().map(|row| super::sink::cursor(&folder, &row.url).segment).min();
+    let bytes = all.iter().map(|(_, bytes)| bytes).sum();
+    let bytes_max = Space::of(&folder).map_or(u64::MAX, |space| space.spool_max(bytes)).min(SPOOL_BYTES_MAX);
     let kept = even.is_even(at).then(|| oldest_kept(now, tables.keep_secs.unwrap_or(KEEP_SECS)));
-    let (early, aged): (Vec<Doomed>, _) = doomed(&all, kept, SPOOL_BYTES_MAX, behind).into_iter().partition(|one| one.early);
+    let (early, aged): (Vec<Doomed>, _) = doomed(&all, kept, bytes_max, behind).into_iter().partition(|one| one.early);
     delete(handle, &folder, &aged, "age");
     delete(handle, &folder, &early, "size");
 }
@@ -131,7 +137,7 @@ fn delete(handle: &Handle, folder: &Path, doomed: &[Doomed], why: &'static str) 
     if why == "age" {
         info!("audit: {segments} files of the spool are older than the site keeps them, and were deleted: {first} to {last}");
     } else {
-        warn!("the audit spool is too large: {segments} files were deleted, {first} to {last}; {whose}");
+        warn!("the audit spool is too large, or its disk has too little room: {segments} files were deleted, {first} to {last}; {whose}");
     }
     handle.journal.record(&[Event::RecordsDeleted { segments, first, last, bytes, delivered, why: why.into() }]);
 }
