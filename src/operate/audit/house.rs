@@ -108,9 +108,9 @@ fn clear(handle: &Handle, even: &mut Evenness) {
     let folder = handle.state.join(FOLDER);
     let tables = handle.tables.borrow().clone();
     let Ok(segments) = list(&folder) else { return };
+    let behind = tables.sinks.iter().map(|row| super::sink::cursor(&folder, &segments, &row.url).segment).min();
     let sized = segments.into_iter().filter_map(|segment| Some((segment, fs::metadata(folder.join(segment.file())).ok()?.len())));
     let all: Vec<(Segment, u64)> = sized.collect();
-    let behind = tables.sinks.iter().map(|row| super::sink::cursor(&folder, &row.url).segment).min();
     let bytes = all.iter().map(|(_, bytes)| bytes).sum();
     let bytes_max = Space::of(&folder).map_or(u64::MAX, |space| space.spool_max(bytes)).min(SPOOL_BYTES_MAX);
     let kept = even.is_even(at).then(|| oldest_kept(now, tables.keep_secs.unwrap_or(KEEP_SECS)));
