@@ -1,10 +1,10 @@
 //! The thread of the audit: it brings the spool to the disk, lets old segments go, and has a thread for each sink.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::keep::{Doomed, Evenness, SPOOL_BYTES_MAX, doomed, oldest_kept};
 use super::room::Space;
 use super::segment::{Segment, list};
 use super::sink::Sink;
-use super::{FOLDER, Keeper};
+use super::{FOLDER, Keeper, TELL_EVERY, spool};
 use crate::event::Event;
 use crate::out::table::{KEEP_SECS, SinkRow};
 use crate::serve::Handle;
@@ -32,12 +32,12 @@ const LOOK: Duration = Duration::from_millis(50);
 type Sinks = BTreeMap<SinkRow, (Arc<AtomicBool>, JoinHandle<()>)>;
 
 pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
-    let (mut sinks, mut synced, mut cleared, mut looked) = (Sinks::new(), None, None, None);
+    let (mut sinks, mut synced, mut told, mut cleared, mut looked) = (Sinks::new(), None, None, None, None);
     let mut even = Evenness::new(Instant::now(), handle.clock.now().as_second());
     loop {
         let ended = stop.load(Ordering::Relaxed);
         if ended || is_due(&mut synced, SYNC_EVERY) {
-            sync(handle, keeper);
+            sync(handle, keeper, &mut told);
         }
         if ended {
             break;
@@ -61,12 +61,12 @@ fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
     due
 }
 
-/// What the kernel has, the disk gets; also the name of a segment that is new.
-fn sync(handle: &Handle, keeper: &Keeper) {
-    let file = keeper.state.lock().unwrap_or_else(PoisonError::into_inner).spool.file();
-    let Some(file) = file else { return };
-    let folder = || File::open(handle.state.join(FOLDER))?.sync_all();
-    if let Err(error) = file.sync_data().and_then(|()| folder()) {
+/// Brings to the disk what was written; what it did not get is tried again.
+fn sync(handle: &Handle, keeper: &Keeper, told: &mut Option<Instant>) {
+    let files = keeper.with(|state| state.spool.take_unsynced());
+    let Err((left, error)) = spool::sync(&handle.state.join(FOLDER), files) else { return };
+    keeper.with(|state| state.spool.put_back(left));
+    if is_due(told, TELL_EVERY) {
         warn!("the audit spool does not reach the disk: {error}; a power cut would lose what was recorded meanwhile");
     }
 }

@@ -37,14 +37,14 @@ pub use spool::FOLDER;
 
 use self::owner::Owners;
 use self::room::{Room, Takes};
-use self::spool::{Failed, Spool};
+use self::spool::{Failed, Spool, sync};
 use super::{Error, Result, Working};
 use crate::event::{Event, Record};
 use crate::serve::Handle;
 use crate::serve::clock::Clock;
 use crate::serve::journal::Listener;
 
-/// How often it is said that the spool cannot be written.
+/// How often it is said that the spool cannot be written, or does not reach the disk.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// A moment as everybody here writes it: `2026-11-25T07:30:00.123456Z`.
@@ -62,7 +62,8 @@ pub fn append(state: &Path, records: &[Record]) -> Result<()> {
     let failed = |source| Error::Io { step: "write the audit spool", path: folder.clone(), source };
     let at = records.iter().map(|record| record.at).max().unwrap_or_default();
     spool.append(at, &lines).map_err(|Failed { error, .. }| failed(error))?;
-    spool.file().map_or(Ok(()), |file| file.sync_data()).map_err(failed)
+    let files = spool.take_unsynced();
+    sync(spool.folder(), files).map_err(|(_, error)| failed(error))
 }
 
 // ── the part ──────────────────────────────────────────────────────────────────────────────
@@ -119,7 +120,13 @@ struct Trouble {
 
 impl Listener for Keeper {
     fn happened(&self, records: &[Record]) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).write(records, self.clock);
+        self.with(|state| state.write(records, self.clock));
+    }
+}
+
+impl Keeper {
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -26,6 +26,8 @@ const FOLDER_MODE: u32 = 0o750;
 pub(super) struct Spool {
     folder: PathBuf,
     current: Option<Current>,
+    /// Files with something that the disk may not have yet, each once.
+    unsynced: Vec<Arc<File>>,
     /// The last line may have no end: the disk was full within it.
     torn: bool,
 }
@@ -48,16 +50,28 @@ pub(super) struct Failed {
 
 impl Spool {
     pub(super) fn new(state: &Path) -> Spool {
-        Spool { folder: state.join(FOLDER), current: None, torn: false }
+        Spool { folder: state.join(FOLDER), current: None, unsynced: Vec::new(), torn: false }
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file that is written to, for whoever brings it to the disk.
-    pub(super) fn file(&self) -> Option<Arc<File>> {
-        self.current.as_ref().map(|current| current.file.clone())
+    /// Files that were written to, for whoever brings them to the disk: those that it does not get come back.
+    pub(super) fn take_unsynced(&mut self) -> Vec<Arc<File>> {
+        std::mem::take(&mut self.unsynced)
+    }
+
+    pub(super) fn put_back(&mut self, files: Vec<Arc<File>>) {
+        for file in files {
+            self.mark(file);
+        }
+    }
+
+    fn mark(&mut self, file: Arc<File>) {
+        if !self.unsynced.iter().any(|other| Arc::ptr_eq(other, &file)) {
+            self.unsynced.push(file);
+        }
     }
 
     /// Appends whole lines; `at` is the time, in microseconds.
@@ -66,6 +80,9 @@ impl Spool {
         let hour = at.div_euclid(1_000_000 * HOUR_SECS);
         if !self.is_newest(hour) {
             self.open(hour).map_err(failed)?;
+        }
+        if let Some(file) = self.current.as_ref().map(|current| current.file.clone()) {
+            self.mark(file);
         }
         let Some(current) = &mut self.current else { return Ok(()) };
         // After a torn line its end comes first, in the same write.
@@ -135,6 +152,23 @@ impl Spool {
     }
 }
 
+/// What the kernel has, the disk gets; also the names of segments that are new. Gives back what it did not get.
+pub(super) fn sync(folder: &Path, files: Vec<Arc<File>>) -> Result<(), (Vec<Arc<File>>, io::Error)> {
+    let mut failed = (Vec::new(), None);
+    for file in &files {
+        if let Err(error) = file.sync_data() {
+            failed.0.push(file.clone());
+            failed.1 = Some(error);
+        }
+    }
+    match failed {
+        (left, Some(error)) => Err((left, error)),
+        (_, None) if files.is_empty() => Ok(()),
+        // Without its name a file is lost: all of them are tried again.
+        (_, None) => File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| (files, error)),
+    }
+}
+
 fn ends_with_newline(file: &File, bytes: u64) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact_at(&mut last, bytes - 1)?;
@@ -148,4 +182,40 @@ fn own(file: &File, folder: &Path) -> io::Result<()> {
         return Ok(());
     }
     fchown(file, Some(theirs.uid()), Some(theirs.gid()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(name: &str) -> PathBuf {
+        let state = std::env::temp_dir().join(format!("pxelator-spool-{name}-{}", std::process::id()));
+        let _from_before = fs::remove_dir_all(&state);
+        fs::create_dir_all(&state).unwrap();
+        state
+    }
+
+    /// Microseconds since 1970.
+    fn hours(count: i64) -> i64 {
+        count * HOUR_SECS * 1_000_000
+    }
+
+    #[test]
+    fn the_disk_gets_every_segment_that_was_written() {
+        let state = state("sync");
+        let mut spool = Spool::new(&state);
+        for hour in [10, 10, 11, 12] {
+            spool.append(hours(hour), b"{}\n").unwrap();
+        }
+        let files = spool.take_unsynced();
+        assert_eq!(files.len(), 3, "also those that have a successor");
+        assert!(spool.take_unsynced().is_empty());
+        spool.put_back(files);
+        spool.append(hours(12), b"{}\n").unwrap();
+        assert_eq!(spool.unsynced.len(), 3, "each once");
+        sync(spool.folder(), spool.unsynced.clone()).unwrap();
+        let (left, _) = sync(&state.join("none"), spool.take_unsynced()).unwrap_err();
+        assert_eq!(left.len(), 3, "their names may not be there");
+        fs::remove_dir_all(&state).unwrap();
+    }
 }
