@@ -98,6 +98,8 @@ pub enum Error {
     Bind { service: &'static str, protocol: &'static str, address: SocketAddrV4, hint: &'static str, source: io::Error },
     #[error("cannot {step} {path}")]
     State { step: &'static str, path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{path}: {what}")]
+    Folder { path: PathBuf, what: &'static str },
     #[error("there is no user `{0}` on this machine: create it, or give another --user")]
     User(String),
     #[error("port offset {0} is too large: syslog's port 514 and all others must stay below 65,536")]
@@ -194,6 +196,7 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         }
         drop_privileges(&shared.options)?;
         // Only now is the state folder opened: root does not touch what the service's user can change.
+        state::keep_apart(&shared.options.state, shared.options.clock.is_set())?;
         shared.leases.open(shared.options.clock.secs())?;
         shared.swap(load(&shared.options)?);
         let beside = begin(&shared.handle()).map_err(Error::Operate)?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::keep::{Doomed, Evenness, SPOOL_BYTES_MAX, doomed, oldest_kept};
+use super::keep::{Doomed, Evenness, Lying, SPOOL_BYTES_MAX, doomed, oldest_kept};
 use super::room::Space;
 use super::segment::{Segment, list};
 use super::sink::Sink;
@@ -109,9 +109,12 @@ fn clear(handle: &Handle, even: &mut Evenness) {
     let tables = handle.tables.borrow().clone();
     let Ok(segments) = list(&folder) else { return };
     let behind = tables.sinks.iter().map(|row| super::sink::cursor(&folder, &segments, &row.url).segment).min();
-    let sized = segments.into_iter().filter_map(|segment| Some((segment, fs::metadata(folder.join(segment.file())).ok()?.len())));
-    let all: Vec<(Segment, u64)> = sized.collect();
-    let bytes = all.iter().map(|(_, bytes)| bytes).sum();
+    let lying = |segment: Segment| {
+        let file = fs::metadata(folder.join(segment.file())).ok()?;
+        Some(Lying::new(segment, file.len(), spool::written(&file), now))
+    };
+    let all: Vec<Lying> = segments.into_iter().filter_map(lying).collect();
+    let bytes = all.iter().map(|one| one.bytes).sum();
     let bytes_max = Space::of(&folder).map_or(u64::MAX, |space| space.spool_max(bytes)).min(SPOOL_BYTES_MAX);
     let kept = even.is_even(at).then(|| oldest_kept(now, tables.keep_secs.unwrap_or(KEEP_SECS)));
     let (early, aged): (Vec<Doomed>, _) = doomed(&all, kept, bytes_max, behind).into_iter().partition(|one| one.early);

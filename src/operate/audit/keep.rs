@@ -46,6 +46,23 @@ impl Evenness {
     }
 }
 
+/// A segment that is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lying {
+    pub(super) segment: Segment,
+    pub(super) bytes: u64,
+    /// Since when nothing is written to it, in hours since 1970.
+    pub(super) hour: i64,
+}
+
+impl Lying {
+    /// A segment is as old as its name says; one of an hour that is still to come, as its file.
+    pub(super) fn new(segment: Segment, bytes: u64, written: Option<i64>, now_secs: i64) -> Lying {
+        let is_ahead = segment.hour > now_secs.div_euclid(HOUR_SECS);
+        Lying { segment, bytes, hour: written.filter(|_| is_ahead).unwrap_or(segment.hour) }
+    }
+}
+
 /// A segment that goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Doomed {
@@ -59,14 +76,14 @@ pub(super) struct Doomed {
 
 /// Of all segments, the oldest first, those to delete now. Before `oldest_kept` they are old; where that
 /// is `None`, nothing is. `behind` is the oldest segment that a sink is still at; without a sink there is none.
-pub(super) fn doomed(all: &[(Segment, u64)], oldest_kept: Option<i64>, bytes_max: u64, behind: Option<Segment>) -> Vec<Doomed> {
+pub(super) fn doomed(all: &[Lying], oldest_kept: Option<i64>, bytes_max: u64, behind: Option<Segment>) -> Vec<Doomed> {
     let Some((_, older)) = all.split_last() else { return Vec::new() };
-    let mut total: u64 = all.iter().map(|(_, bytes)| bytes).sum();
+    let mut total: u64 = all.iter().map(|one| one.bytes).sum();
     let (mut gone, mut aged) = (Vec::new(), 0);
-    for (segment, bytes) in older {
+    for Lying { segment, bytes, hour } in older {
         let delivered = behind.is_none_or(|behind| *segment < behind);
         let early = total > bytes_max;
-        let old = delivered && aged < AGED_MAX && oldest_kept.is_some_and(|kept| segment.hour < kept);
+        let old = delivered && aged < AGED_MAX && oldest_kept.is_some_and(|kept| *hour < kept);
         if !(early || old) {
             continue;
         }
@@ -86,11 +103,11 @@ pub(super) fn oldest_kept(now_secs: i64, keep_secs: u64) -> i64 {
 mod tests {
     use super::*;
 
-    fn spool(hours: &[i64]) -> Vec<(Segment, u64)> {
-        hours.iter().map(|hour| (Segment { hour: *hour, number: 0 }, 10)).collect()
+    fn spool(hours: &[i64]) -> Vec<Lying> {
+        hours.iter().map(|hour| Lying { segment: Segment { hour: *hour, number: 0 }, bytes: 10, hour: *hour }).collect()
     }
 
-    fn gone(all: &[(Segment, u64)], keep_hours: u64, bytes_max: u64, behind: Option<i64>) -> Vec<(i64, bool, bool)> {
+    fn gone(all: &[Lying], keep_hours: u64, bytes_max: u64, behind: Option<i64>) -> Vec<(i64, bool, bool)> {
         let behind = behind.map(|hour| Segment { hour, number: 0 });
         let gone = doomed(all, Some(oldest_kept(100 * HOUR_SECS, keep_hours * 3600)), bytes_max, behind);
         gone.into_iter().map(|one| (one.segment.hour, one.delivered, one.early)).collect()
@@ -140,5 +157,14 @@ mod tests {
         assert_eq!(pass(&mut even, 60, 60 - 2 * 365 * 86_400), (Some(-2 * 365 * 86_400), false), "and back");
         assert_eq!(pass(&mut even, 3599, 3599), (None, false));
         assert_eq!(pass(&mut even, 1, 1), (None, true));
+    }
+
+    #[test]
+    fn a_segment_of_an_hour_to_come_is_as_old_as_its_file() {
+        let (ahead, now) = (Segment { hour: 9000, number: 0 }, 100 * HOUR_SECS);
+        let lying = [Some(20), Some(98), None].map(|written| Lying::new(ahead, 10, written, now));
+        assert_eq!(lying.map(|one| one.hour), [20, 98, 9000]);
+        assert_eq!(Lying::new(Segment { hour: 95, number: 0 }, 10, Some(20), now).hour, 95);
+        assert_eq!(gone(&lying, 24, 1000, None), [(9000, true, false)]);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! **Invariant:** nothing is ever written before the end of a file, and nothing to a segment that has a
 //! later one: whoever read up to a place has read all before it. Several programs may append at once.
+//!
+//! A clock that was ahead for a while leaves a segment of a later hour. Records go on behind it, in
+//! segments with that hour and a further number, one for each real hour, so that these grow old too.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,6 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use nix::libc::O_NOFOLLOW;
+use tracing::warn;
 
 use super::segment::{HOUR_SECS, Segment, list};
 
@@ -30,12 +34,16 @@ pub(super) struct Spool {
     unsynced: Vec<Arc<File>>,
     /// The last line may have no end: the disk was full within it.
     torn: bool,
+    /// Was it said that the newest segment is of a later hour?
+    told: bool,
 }
 
 struct Current {
     file: Arc<File>,
     segment: Segment,
     bytes: u64,
+    /// The clock's, when it was opened.
+    hour: i64,
     /// When the folder was changed last: other programs begin segments too.
     seen: SystemTime,
 }
@@ -50,7 +58,7 @@ pub(super) struct Failed {
 
 impl Spool {
     pub(super) fn new(state: &Path) -> Spool {
-        Spool { folder: state.join(FOLDER), current: None, unsynced: Vec::new(), torn: false }
+        Spool { folder: state.join(FOLDER), current: None, unsynced: Vec::new(), torn: false, told: false }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -113,7 +121,8 @@ impl Spool {
     fn is_newest(&self, hour: i64) -> bool {
         let changed = || fs::metadata(&self.folder).and_then(|folder| folder.modified()).ok();
         self.current.as_ref().is_some_and(|current| {
-            hour <= current.segment.hour && current.bytes < SEGMENT_BYTES_MAX && changed() == Some(current.seen)
+            let is_now = hour == current.segment.hour || hour == current.hour;
+            is_now && current.bytes < SEGMENT_BYTES_MAX && changed() == Some(current.seen)
         })
     }
 
@@ -129,16 +138,20 @@ impl Spool {
         let newest = list(&self.folder)?.last().copied();
         // A clock that was set back finds a newer segment, and stays with it.
         let segment = newest.filter(|newest| newest.hour >= hour).unwrap_or(Segment { hour, number: 0 });
-        let mut opened = self.open_segment(segment)?;
-        if opened.bytes >= SEGMENT_BYTES_MAX {
-            opened = self.open_segment(Segment { number: segment.number + 1, ..segment })?;
+        let mut opened = self.open_segment(segment, hour)?;
+        let is_of_before = segment.hour > hour && written(&opened.file.metadata()?).is_some_and(|written| written < hour);
+        if opened.bytes >= SEGMENT_BYTES_MAX || is_of_before {
+            opened = self.open_segment(Segment { number: segment.number + 1, ..segment }, hour)?;
+        }
+        if segment.hour > hour + 1 && !std::mem::replace(&mut self.told, true) {
+            warn!("the newest file of the audit spool, {segment}, is of a later hour than the clock says: records go on behind it");
         }
         self.torn |= opened.bytes > 0 && !ends_with_newline(&opened.file, opened.bytes)?;
         self.current = Some(opened);
         Ok(())
     }
 
-    fn open_segment(&self, segment: Segment) -> io::Result<Current> {
+    fn open_segment(&self, segment: Segment, hour: i64) -> io::Result<Current> {
         let path = self.folder.join(segment.file());
         let is_new = !path.exists();
         let mut options = OpenOptions::new();
@@ -148,7 +161,7 @@ impl Spool {
             own(&file, &self.folder)?;
         }
         let bytes = file.metadata()?.len();
-        Ok(Current { file: Arc::new(file), segment, bytes, seen: fs::metadata(&self.folder)?.modified()? })
+        Ok(Current { file: Arc::new(file), segment, bytes, hour, seen: fs::metadata(&self.folder)?.modified()? })
     }
 }
 
@@ -167,6 +180,12 @@ pub(super) fn sync(folder: &Path, files: Vec<Arc<File>>) -> Result<(), (Vec<Arc<
         // Without its name a file is lost: all of them are tried again.
         (_, None) => File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| (files, error)),
     }
+}
+
+/// The hour in which a file was written to last.
+pub(super) fn written(file: &fs::Metadata) -> Option<i64> {
+    let since = file.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().map(|secs| secs.div_euclid(HOUR_SECS))
 }
 
 fn ends_with_newline(file: &File, bytes: u64) -> io::Result<bool> {
@@ -216,6 +235,30 @@ mod tests {
         sync(spool.folder(), spool.unsynced.clone()).unwrap();
         let (left, _) = sync(&state.join("none"), spool.take_unsynced()).unwrap_err();
         assert_eq!(left.len(), 3, "their names may not be there");
+        fs::remove_dir_all(&state).unwrap();
+    }
+
+    #[test]
+    fn after_a_clock_that_was_ahead_records_go_on_behind_it_by_the_hour() {
+        let state = state("ahead");
+        let now = jiff::Timestamp::now().as_second().div_euclid(HOUR_SECS);
+        let mut spool = Spool::new(&state);
+        spool.append(hours(now + 9000), b"ahead\n").unwrap();
+        spool.append(hours(now), b"now\n").unwrap();
+        let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs((now * HOUR_SECS) as u64);
+        File::open(spool.folder().join(Segment { hour: now + 9000, number: 0 }.file())).unwrap().set_modified(written).unwrap();
+        spool.append(hours(now + 1), b"an hour later\n").unwrap();
+        spool.append(hours(now + 1), b"and more\n").unwrap();
+        let all = list(spool.folder()).unwrap();
+        let texts: Vec<String> = all.iter().map(|one| fs::read_to_string(spool.folder().join(one.file())).unwrap()).collect();
+        assert_eq!(texts, ["ahead\nnow\n", "an hour later\nand more\n"], "in the order in which they came");
+        assert!(all.iter().all(|one| one.hour == now + 9000));
+        fs::remove_dir_all(&state).unwrap();
+        // A step back by minutes makes no new one.
+        let mut spool = Spool::new(&state);
+        fs::create_dir(&state).unwrap();
+        [now + 1, now, now + 1].iter().for_each(|hour| spool.append(hours(*hour), b"{}\n").unwrap());
+        assert_eq!(list(spool.folder()).unwrap().len(), 1);
         fs::remove_dir_all(&state).unwrap();
     }
 }
