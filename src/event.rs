@@ -59,7 +59,8 @@ pub enum Event {
     FileAsked { client: Ipv4Addr, service: Cow<'static, str>, path: String, found: bool },
     /// A line of syslog came in.
     LineLogged(Line),
-    /// Datagrams of syslog came faster than they were read, and the kernel dropped them.
+    /// Datagrams of syslog came faster than they were read, and the kernel dropped them; or there was no time for
+    /// them before a stop.
     LinesDropped { count: u64 },
     /// The spool could not be written: so many records are nowhere.
     RecordsLost { count: u64, since: i64, why: String },

@@ -30,6 +30,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -50,19 +51,24 @@ pub struct Service {
     pub about: &'static str,
     /// Before any offset.
     pub port: u16,
+    /// Does it end by itself, once told, when it has read what arrived?
+    drains: bool,
     start: fn(&Arc<Shared>, SocketAddrV4) -> Result<Running, Error>,
 }
+
+/// How long a service may take to end by itself.
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
 
 /// A service that has its sockets, and runs when polled.
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 
 /// All services. DHCP comes first: a port that is taken is most often its.
 pub const SERVICES: &[Service] = &[
-    Service { name: "DHCP", about: "addresses, and the first program to load", port: 67, start: dhcp::start },
-    Service { name: "TFTP", about: "loaders, menus, kernels", port: 69, start: tftp::start },
-    Service { name: "DNS", about: "our zones; other names by forwarding", port: 53, start: dns::start },
-    Service { name: "HTTP", about: "iPXE scripts, kernels, everything in the assets", port: 80, start: http::start },
-    Service { name: "syslog", about: "what machines log, kept by the audit", port: 514, start: syslog::start },
+    Service { name: "DHCP", about: "addresses, and the first program to load", port: 67, drains: false, start: dhcp::start },
+    Service { name: "TFTP", about: "loaders, menus, kernels", port: 69, drains: false, start: tftp::start },
+    Service { name: "DNS", about: "our zones; other names by forwarding", port: 53, drains: false, start: dns::start },
+    Service { name: "HTTP", about: "iPXE scripts, kernels, everything in the assets", port: 80, drains: false, start: http::start },
+    Service { name: "syslog", about: "what machines log, kept by the audit", port: 514, drains: true, start: syslog::start },
 ];
 
 /// Where and how to serve.
@@ -134,6 +140,8 @@ struct Shared {
     tables: watch::Sender<Arc<Tables>>,
     leases: state::LeaseStore,
     journal: Arc<Journal>,
+    /// Told to whoever must end by itself.
+    stopping: watch::Sender<bool>,
 }
 
 /// What the operating half needs of the serving one.
@@ -161,6 +169,7 @@ impl Shared {
             journal: Arc::new(Journal::new(options.clock)),
             tables: watch::Sender::new(world.tables.clone()),
             world: RwLock::new(Arc::new(world)),
+            stopping: watch::Sender::new(false),
             options,
         }
     }
@@ -205,8 +214,12 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         shared.tell(None);
         info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
         let services = running.into_iter().map(tokio::task::spawn_local);
-        let services: Vec<_> = services.collect();
+        let mut services: Vec<_> = services.collect();
         let ended = signals(&shared, moved).await;
+        shared.stopping.send_replace(true);
+        for (_, task) in SERVICES.iter().zip(&mut services).filter(|(service, _)| service.drains) {
+            let _what_takes_longer_is_ended = tokio::time::timeout(DRAIN_WAIT, task).await;
+        }
         services.iter().for_each(tokio::task::JoinHandle::abort);
         beside.end();
         let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);
