@@ -111,3 +111,34 @@ fn a_flood_of_lines_leaves_room_for_what_must_be_written() {
     });
     assert_eq!(events(&look())[..3], ["file-asked", "records-lost", "line-logged"]);
 }
+
+#[test]
+fn a_gap_that_no_record_can_tell_is_told_by_the_log_at_the_end() {
+    let folder = site("");
+    let state = folder.0.join("state");
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("audit"), "a file is no folder").unwrap();
+    let server = Server::start(&folder, &[]);
+    let socket = sender(&server, "127.0.0.9");
+    socket.send(b"<13>lost: 1").unwrap();
+    server.wait_for("1 records are lost so far");
+    socket.send(b"<13>lost: 2").unwrap();
+    server.signal("-TERM");
+    let told = server.wait_for("and no record tells it");
+    assert!(told.contains("2 records are lost since 2"), "{told}");
+}
+
+#[test]
+fn a_gap_is_told_as_soon_as_it_can_be_and_not_with_the_next_record() {
+    let folder = site("");
+    let state = folder.0.join("state");
+    fs::create_dir(&state).unwrap();
+    fs::write(state.join("audit"), "a file is no folder").unwrap();
+    let server = Server::start(&folder, &[]);
+    sender(&server, "127.0.0.9").send(b"<13>lost: 1").unwrap();
+    server.wait_for("cannot write the audit spool");
+    fs::remove_file(state.join("audit")).unwrap();
+    server.wait_for("the audit spool can be written again");
+    let found = query(&folder, &[]);
+    assert_eq!((found.len(), &found[0]["event"], &found[0]["count"]), (1, &"records-lost".into(), &1.into()));
+}

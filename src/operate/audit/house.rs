@@ -36,11 +36,14 @@ pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
     let mut even = Evenness::new(Instant::now(), handle.clock.now().as_second());
     loop {
         let ended = stop.load(Ordering::Relaxed);
-        if ended || is_due(&mut synced, SYNC_EVERY) {
-            sync(handle, keeper, &mut told);
-        }
         if ended {
+            keeper.with(|state| state.finish(handle.clock));
+            sync(handle, keeper, &mut told);
             break;
+        }
+        if is_due(&mut synced, SYNC_EVERY) {
+            keeper.with(|state| state.tick(handle.clock));
+            sync(handle, keeper, &mut told);
         }
         supervise(handle, &mut sinks);
         let is_soon = is_due(&mut looked, CLEAR_SOON) && Space::of(&handle.state.join(FOLDER)).is_some_and(Space::is_short);

@@ -188,6 +188,26 @@ impl State {
         self.say();
     }
 
+    /// Once a second: a gap that can be told is told, also when nothing else happens.
+    fn tick(&mut self, clock: Clock) {
+        if self.trouble.is_some() {
+            self.write(&[], clock);
+            self.say();
+        }
+    }
+
+    /// At the end a gap is told whatever room there is; where that fails, the log has the last word.
+    fn finish(&mut self, clock: Clock) {
+        self.append(&[], clock.now().as_microsecond(), true);
+        if let Some(Trouble { count, since, why, .. }) = &self.trouble {
+            let folder = self.spool.folder().display();
+            error!(
+                "cannot write the audit spool {folder}: {why}; {count} records are lost since {}, and no record tells it",
+                moment(*since)
+            );
+        }
+    }
+
     /// Says that records are lost, if it was not said lately.
     fn say(&mut self) {
         let folder = self.spool.folder().display();
