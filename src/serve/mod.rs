@@ -34,12 +34,13 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use self::clock::Clock;
 use self::journal::Journal;
 use self::world::{World, load, verified, watch_link};
 use crate::answer::dns::ZoneError;
+use crate::event::Event;
 use crate::out::plan::short;
 use crate::out::table::{TableError, Tables};
 use crate::store;
@@ -140,6 +141,8 @@ struct Shared {
     tables: watch::Sender<Arc<Tables>>,
     leases: state::LeaseStore,
     journal: Arc<Journal>,
+    /// Whose turn it is to record: one thread at a time waits for a disk, and not all that there are.
+    recording: tokio::sync::Mutex<()>,
     /// Told to whoever must end by itself.
     stopping: watch::Sender<bool>,
 }
@@ -169,8 +172,21 @@ impl Shared {
             journal: Arc::new(Journal::new(options.clock)),
             tables: watch::Sender::new(world.tables.clone()),
             world: RwLock::new(Arc::new(world)),
+            recording: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
             options,
+        }
+    }
+
+    /// Records beside the loop: while a disk is slow whoever records waits for it, and the others go on.
+    async fn record(&self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let _turn = self.recording.lock().await;
+        let journal = self.journal.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.record(&events)).await {
+            error!("what happened was not recorded: {error}");
         }
     }
 

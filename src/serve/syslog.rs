@@ -69,7 +69,7 @@ impl Syslog {
                 _ = stopping.wait_for(|stops| *stops) => break,
             };
             match read {
-                Ok(arrivals) => self.record(&arrivals, &buffers, &mut dropped),
+                Ok(arrivals) => self.shared.record(self.events(&arrivals, &buffers, &mut dropped)).await,
                 Err(error) => debug!("syslog: {error}"),
             }
         }
@@ -82,7 +82,7 @@ impl Syslog {
         let mut count = 0;
         while let Ok(arrivals) = read(&self.socket, buffers) {
             if begun.elapsed() < DRAIN_MAX {
-                self.record(&arrivals, buffers, dropped);
+                self.shared.journal.record(&self.events(&arrivals, buffers, dropped));
             } else if begun.elapsed() < DRAIN_MAX + COUNT_MAX {
                 count += arrivals.len() as u64;
             } else {
@@ -95,7 +95,7 @@ impl Syslog {
         }
     }
 
-    fn record(&self, arrivals: &[Arrival], buffers: &[[u8; DATAGRAM_BYTES_MAX]], dropped: &mut u32) {
+    fn events(&self, arrivals: &[Arrival], buffers: &[[u8; DATAGRAM_BYTES_MAX]], dropped: &mut u32) -> Vec<Event> {
         let (world, now) = (self.shared.world(), self.shared.options.clock.secs());
         let mut events = Vec::with_capacity(arrivals.len());
         for (arrival, buffer) in arrivals.iter().zip(buffers) {
@@ -109,7 +109,7 @@ impl Syslog {
             let line = |host: Option<&str>| answer(datagram, arrival.len, arrival.peer, host);
             events.push(self.shared.leases.with(|leases| line(host_at(arrival.peer, &world.tables, leases, now))));
         }
-        self.shared.journal.record(&events);
+        events
     }
 }
 
