@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use nix::libc::O_NOFOLLOW;
+use nix::fcntl::{OFlag, openat};
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use nix::sys::stat::Mode;
 use tracing::warn;
 
 use super::segment::{HOUR_SECS, Segment, list};
@@ -128,20 +130,21 @@ impl Spool {
 
     fn open(&mut self, hour: i64) -> io::Result<()> {
         self.current = None;
-        if let Err(error) = fs::DirBuilder::new().mode(FOLDER_MODE).create(&self.folder) {
-            if error.kind() != io::ErrorKind::AlreadyExists {
-                return Err(error);
-            }
-        } else if let Some(state) = self.folder.parent() {
-            own(&File::open(&self.folder)?, state)?;
+        let made = match fs::DirBuilder::new().mode(FOLDER_MODE).create(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            other => other.map(|()| true)?,
+        };
+        let folder = open_folder(&self.folder)?;
+        if let Some(state) = self.folder.parent().filter(|_| made) {
+            own(&folder, &fs::metadata(state)?)?;
         }
         let newest = list(&self.folder)?.last().copied();
         // A clock that was set back finds a newer segment, and stays with it.
         let segment = newest.filter(|newest| newest.hour >= hour).unwrap_or(Segment { hour, number: 0 });
-        let mut opened = self.open_segment(segment, hour)?;
+        let mut opened = self.open_segment(&folder, segment, hour)?;
         let is_of_before = segment.hour > hour && written(&opened.file.metadata()?).is_some_and(|written| written < hour);
         if opened.bytes >= SEGMENT_BYTES_MAX || is_of_before {
-            opened = self.open_segment(Segment { number: segment.number + 1, ..segment }, hour)?;
+            opened = self.open_segment(&folder, Segment { number: segment.number + 1, ..segment }, hour)?;
         }
         if segment.hour > hour + 1 && !std::mem::replace(&mut self.told, true) {
             warn!("the newest file of the audit spool, {segment}, is of a later hour than the clock says: records go on behind it");
@@ -151,18 +154,42 @@ impl Spool {
         Ok(())
     }
 
-    fn open_segment(&self, segment: Segment, hour: i64) -> io::Result<Current> {
-        let path = self.folder.join(segment.file());
-        let is_new = !path.exists();
-        let mut options = OpenOptions::new();
-        // A link in a folder of the service's user leads root nowhere.
-        let file = options.append(true).read(true).create(true).mode(FILE_MODE).custom_flags(O_NOFOLLOW).open(&path)?;
+    fn open_segment(&self, folder: &File, segment: Segment, hour: i64) -> io::Result<Current> {
+        let name = segment.file();
+        let (file, is_new) = match open_at(folder, &name, OFlag::O_CREAT | OFlag::O_EXCL) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (open_at(folder, &name, OFlag::empty())?, false),
+            other => (other?, true),
+        };
         if is_new {
-            own(&file, &self.folder)?;
+            own(&file, &folder.metadata()?)?;
         }
-        let bytes = file.metadata()?.len();
-        Ok(Current { file: Arc::new(file), segment, bytes, hour, seen: fs::metadata(&self.folder)?.modified()? })
+        let found = file.metadata()?;
+        if !found.is_file() {
+            return Err(io::Error::other(format!("{name} is no file")));
+        }
+        Ok(Current { file: Arc::new(file), segment, bytes: found.len(), hour, seen: fs::metadata(&self.folder)?.modified()? })
     }
+}
+
+// The folder belongs to the service's user, and root works in it too: no link in it leads root elsewhere,
+// and root gives away nothing that it did not make.
+
+fn open_folder(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW).open(path)
+}
+
+fn open_at(folder: &File, name: &str, more: OFlag) -> io::Result<File> {
+    let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | more;
+    Ok(File::from(openat(folder, name, flags, Mode::from_bits_truncate(FILE_MODE))?))
+}
+
+/// What root makes belongs to whom the folder around it does: the service appends to it too.
+fn own(made: &File, around: &fs::Metadata) -> io::Result<()> {
+    let mine = made.metadata()?;
+    if (mine.uid(), mine.gid()) == (around.uid(), around.gid()) || !nix::unistd::Uid::effective().is_root() || mine.uid() != 0 {
+        return Ok(());
+    }
+    fchown(made, Some(around.uid()), Some(around.gid()))
 }
 
 /// What the kernel has, the disk gets; also the names of segments that are new. Gives back what it did not get.
@@ -192,15 +219,6 @@ fn ends_with_newline(file: &File, bytes: u64) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact_at(&mut last, bytes - 1)?;
     Ok(last == *b"\n")
-}
-
-/// What root makes belongs to whom the folder around it does: the service appends to it too.
-fn own(file: &File, folder: &Path) -> io::Result<()> {
-    let (mine, theirs) = (file.metadata()?, fs::metadata(folder)?);
-    if (mine.uid(), mine.gid()) == (theirs.uid(), theirs.gid()) || !nix::unistd::Uid::effective().is_root() {
-        return Ok(());
-    }
-    fchown(file, Some(theirs.uid()), Some(theirs.gid()))
 }
 
 #[cfg(test)]
@@ -259,6 +277,34 @@ mod tests {
         fs::create_dir(&state).unwrap();
         [now + 1, now, now + 1].iter().for_each(|hour| spool.append(hours(*hour), b"{}\n").unwrap());
         assert_eq!(list(spool.folder()).unwrap().len(), 1);
+        fs::remove_dir_all(&state).unwrap();
+    }
+
+    #[test]
+    fn no_link_leads_elsewhere_and_nothing_is_given_away_that_was_there() {
+        let state = state("links");
+        let elsewhere = state.join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, state.join(FOLDER)).unwrap();
+        let failed = |hour| Spool::new(&state).append(hours(hour), b"{}\n").unwrap_err().error;
+        assert!(failed(10).raw_os_error().is_some());
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        fs::remove_file(state.join(FOLDER)).unwrap();
+        fs::create_dir(state.join(FOLDER)).unwrap();
+        let name = |hour| Segment { hour, number: 0 }.file();
+        fs::write(elsewhere.join("secret"), "").unwrap();
+        std::os::unix::fs::symlink(elsewhere.join("secret"), state.join(FOLDER).join(name(11))).unwrap();
+        assert!(failed(11).raw_os_error().is_some());
+        assert_eq!(fs::metadata(elsewhere.join("secret")).unwrap().len(), 0);
+        fs::create_dir(state.join(FOLDER).join(name(12))).unwrap();
+        assert_eq!(failed(12).kind(), io::ErrorKind::IsADirectory);
+        if nix::unistd::Uid::effective().is_root() {
+            std::os::unix::fs::chown(state.join(FOLDER), Some(1234), Some(1234)).unwrap();
+            fs::write(state.join(FOLDER).join(name(13)), "").unwrap();
+            let owner = |hour| fs::metadata(state.join(FOLDER).join(name(hour))).unwrap().uid();
+            [13, 14].iter().for_each(|hour| Spool::new(&state).append(hours(*hour), b"{}\n").unwrap());
+            assert_eq!((owner(13), owner(14)), (0, 1234), "what was there stays whose it is");
+        }
         fs::remove_dir_all(&state).unwrap();
     }
 }
