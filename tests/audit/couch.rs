@@ -77,7 +77,7 @@ fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
     each_once(&fake, 1..=20);
     server.kill();
     // As if it had been killed before the cursor was written.
-    let cursors = || fs::read_dir(folder.0.join("state/audit")).unwrap().map(|entry| entry.unwrap().path());
+    let cursors = || fs::read_dir(folder.0.join("state/audit/sinks")).unwrap().map(|entry| entry.unwrap().path());
     let cursor = cursors().find(|path| path.extension().is_some_and(|end| end == "cursor")).unwrap();
     fs::remove_file(&cursor).unwrap();
     let before = fake.documents();

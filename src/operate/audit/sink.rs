@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,14 +23,17 @@ use tracing::{error, info, warn};
 use super::couch::{Couch, Refused, Trouble};
 use super::document::{documents, second};
 use super::line::{self, Entry};
-use super::segment::{Place, Segment, each_line, list};
+use super::segment::{Listing, Place, Segment, each_line};
 use super::FOLDER;
+use super::spool::FOLDER_MODE;
 use crate::event::Event;
 use crate::out::table::SinkRow;
 use crate::serve::Handle;
 use crate::serve::clock::Clock;
 use crate::serve::journal::Journal;
 
+/// Where cursors lie, below the spool: it shows by its time whether it has other segments.
+const CURSORS: &str = "sinks";
 /// How long after its end a second is closed: a batch may be stamped, and written a little later.
 const GRACE_SECS: i64 = 1;
 /// What has been in the spool for so long belongs to a closed second, whatever a clock that was set back says.
@@ -53,6 +56,7 @@ pub(super) struct Sink {
     clock: Clock,
     journal: Arc<Journal>,
     cursor: Place,
+    listing: Listing,
     /// Where the spool ended, and when that was seen.
     ends: VecDeque<(Instant, Place)>,
     trouble: Option<Told>,
@@ -118,7 +122,16 @@ fn is_of(folder: &Path, segments: &[Segment], cursor: Place) -> bool {
 }
 
 fn cursor_file(folder: &Path, url: &str) -> PathBuf {
-    folder.join(format!("couchdb-{}.cursor", &blake3::hash(url.as_bytes()).to_hex().as_str().chars().take(16).collect::<String>()))
+    folder.join(CURSORS).join(format!("couchdb-{}.cursor", &blake3::hash(url.as_bytes()).to_hex().as_str().chars().take(16).collect::<String>()))
+}
+
+/// What ends here now; where it ended when that was long enough ago.
+fn stale(ends: &mut VecDeque<(Instant, Place)>, end: Place) -> Place {
+    ends.push_back((Instant::now(), end));
+    while ends.get(1).is_some_and(|(seen, _)| seen.elapsed() >= STALE) {
+        ends.pop_front();
+    }
+    ends.front().filter(|(seen, _)| seen.elapsed() >= STALE).map(|(_, end)| *end).unwrap_or_default()
 }
 
 impl Sink {
@@ -126,6 +139,7 @@ impl Sink {
         let folder = handle.state.join(FOLDER);
         Sink {
             cursor: written(&folder, &row.url),
+            listing: Listing::default(),
             url: row.url.clone(),
             couch: Couch::new(row),
             folder,
@@ -183,8 +197,8 @@ impl Sink {
 
     /// The records behind the cursor, of one segment and of whole seconds.
     fn collect(&mut self) -> io::Result<Batch> {
-        let segments = list(&self.folder)?;
-        if !is_of(&self.folder, &segments, self.cursor) {
+        let segments = self.listing.look(&self.folder)?;
+        if !is_of(&self.folder, segments, self.cursor) {
             warn!(
                 "audit: the spool is not the one that the cursor {} was written for; {} gets all of it again (it keeps each record once)",
                 self.cursor, self.url
@@ -194,7 +208,7 @@ impl Sink {
         }
         let Some(newest) = segments.last().copied() else { return Ok(Batch { end: self.cursor, ..Batch::default() }) };
         let end = Place { segment: newest, offset: fs::metadata(self.folder.join(newest.file()))?.len() };
-        let stale = self.stale(end);
+        let stale = stale(&mut self.ends, end);
         // A segment that was deleted is passed over.
         let Some(here) = segments.iter().copied().find(|one| *one >= self.cursor.segment) else {
             return Ok(Batch { end: self.cursor, ..Batch::default() });
@@ -230,15 +244,6 @@ impl Sink {
         Ok(batch)
     }
 
-    /// What ends here now; where it ended when that was long enough ago.
-    fn stale(&mut self, end: Place) -> Place {
-        self.ends.push_back((Instant::now(), end));
-        while self.ends.get(1).is_some_and(|(seen, _)| seen.elapsed() >= STALE) {
-            self.ends.pop_front();
-        }
-        self.ends.front().filter(|(seen, _)| seen.elapsed() >= STALE).map(|(_, end)| *end).unwrap_or_default()
-    }
-
     fn refused(&self, refused: Refused) {
         let Refused { document, why, is_own } = refused;
         error!("audit: {} refuses document {document} ({why}); its records stay in the spool, and the others go on", self.url);
@@ -251,6 +256,11 @@ impl Sink {
     fn move_on(&mut self, to: Place) -> io::Result<()> {
         let cursor = Cursor { url: self.url.clone(), segment: to.segment.to_string(), offset: to.offset };
         let path = cursor_file(&self.folder, &self.url);
+        if let Err(error) = fs::DirBuilder::new().mode(FOLDER_MODE).create(self.folder.join(CURSORS))
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
         let new = path.with_extension("new");
         let mut file = fs::File::create(&new)?;
         file.write_all(crate::out::table::json(&cursor).as_bytes())?;

@@ -26,7 +26,7 @@ pub const FOLDER: &str = "audit";
 pub(super) const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// Read by the service's user and group.
 const FILE_MODE: u32 = 0o640;
-const FOLDER_MODE: u32 = 0o750;
+pub(super) const FOLDER_MODE: u32 = 0o750;
 
 /// Whoever appends.
 pub(super) struct Spool {
