@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::keep::{Doomed, Evenness, Lying, SPOOL_BYTES_MAX, doomed, oldest_kept};
 use super::room::Space;
@@ -25,11 +25,19 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 const CLEAR_EVERY: Duration = Duration::from_secs(60);
 /// The same while the disk has little room.
 const CLEAR_SOON: Duration = Duration::from_secs(5);
+/// A sink whose thread failed begins anew, no more often than this.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// How often it is looked whether this shall end.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Sinks that run, by what the table says of them.
-type Sinks = BTreeMap<SinkRow, (Arc<AtomicBool>, JoinHandle<()>)>;
+type Sinks = BTreeMap<SinkRow, Sending>;
+
+struct Sending {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+    begun: Instant,
+}
 
 pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
     let (mut sinks, mut synced, mut told, mut cleared, mut looked) = (Sinks::new(), None, None, None, None);
@@ -53,7 +61,7 @@ pub(super) fn keep(handle: &Handle, keeper: &Keeper, stop: &AtomicBool) {
         std::thread::sleep(LOOK);
     }
     // A request that still runs is waited for by nobody: the cursor moves after it, or it is sent again.
-    sinks.values().for_each(|(stop, _)| stop.store(true, Ordering::Relaxed));
+    sinks.values().for_each(|sending| sending.stop.store(true, Ordering::Relaxed));
 }
 
 fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
@@ -77,11 +85,14 @@ fn sync(handle: &Handle, keeper: &Keeper, told: &mut Option<Instant>) {
 /// One thread for each sink of the generation that is served.
 fn supervise(handle: &Handle, sinks: &mut Sinks) {
     let wanted = handle.tables.borrow().sinks.clone();
-    sinks.retain(|row, (stop, thread)| {
-        let stays = wanted.contains(row);
-        stop.fetch_or(!stays, Ordering::Relaxed);
-        // One that was taken back ends after its request.
-        stays || !thread.is_finished()
+    sinks.retain(|row, Sending { stop, thread, begun }| {
+        stop.fetch_or(!wanted.contains(row), Ordering::Relaxed);
+        // One that was taken back ends after its request. One that ends otherwise failed.
+        let failed = thread.is_finished() && !stop.load(Ordering::Relaxed);
+        if failed && begun.elapsed() >= AGAIN_AFTER {
+            error!("audit: what sends to {} failed, which is a mistake in this program; it begins anew at its cursor", row.url);
+        }
+        !thread.is_finished() || failed && begun.elapsed() < AGAIN_AFTER
     });
     for row in wanted {
         if sinks.contains_key(&row) {
@@ -92,7 +103,7 @@ fn supervise(handle: &Handle, sinks: &mut Sinks) {
         info!("audit: {} gets what happened", row.url);
         let (stopped, named) = (stop.clone(), std::thread::Builder::new().name("sink".into()));
         match named.spawn(move || sink.run(&stopped)) {
-            Ok(thread) => drop(sinks.insert(row, (stop, thread))),
+            Ok(thread) => drop(sinks.insert(row, Sending { stop, thread, begun: Instant::now() })),
             Err(error) => return warn!("no thread for the sink {}: {error}", row.url),
         }
     }
