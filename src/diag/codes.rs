@@ -130,6 +130,7 @@ pub const CODES: &[Code] = codes! {
     Error "dns/target-missing"
     Error "dns/ttl-mixed"
     Error "audit/bad-url"
+    Error "audit/bad-user"
     Error "audit/half-login"
     Warning "audit/plain-http"
     Error "audit/same-sink"

@@ -47,6 +47,8 @@ pub enum Error {
     Io { step: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{path}: {what}")]
     Secret { path: PathBuf, what: String },
+    #[error("this user may not read {path}: run it as root or as the user of `pxelator serve`")]
+    Denied { path: PathBuf },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

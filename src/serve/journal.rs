@@ -9,6 +9,7 @@ use tracing::info;
 
 use super::clock::Clock;
 use crate::event::{Event, Record};
+use crate::terminal::json_escaped;
 
 /// Somebody who hears all that happens, in the loop that made it happen: it returns at once, and waits
 /// for no network and no disk's cache.
@@ -51,7 +52,7 @@ impl Journal {
     }
 }
 
-/// An event as a line of the log; names from the wire come escaped, as JSON.
+/// An event as a line of the log; names from the wire come escaped, and it is JSON all the same.
 fn note(event: &Event) {
-    info!("{}", crate::out::table::json(event));
+    info!("{}", json_escaped(&crate::out::table::json(event)));
 }

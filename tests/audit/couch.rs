@@ -1,10 +1,13 @@
 //! A sink that refuses, is full of mistakes, or does not know us.
 
 use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
 
 use super::fake::{Fake, Mood, State};
 use super::{early_in_a_second, lines_of, query, sender, site, until};
-use crate::harness::{ROOT, Server};
+use crate::harness::{Folder, ROOT, Server, files};
 
 fn sink(fake: &Fake, more: &str) -> String {
     format!("audit {{ couchdb \"http://127.0.0.1:{}/audit\"{more} }}", fake.port)
@@ -28,7 +31,13 @@ fn each_once(fake: &Fake, addresses: std::ops::RangeInclusive<u8>) {
 
 #[test]
 fn a_sink_of_many_moods_has_each_line_once() {
-    let moods = [Mood::Status(503), Mood::HalfTheRows, Mood::HalfTheAnswer, Mood::RowFails("internal_server_error")];
+    let moods = [
+        Mood::Status(503),
+        Mood::HalfTheRows,
+        Mood::HalfTheAnswer,
+        Mood::RowFails("internal_server_error"),
+        Mood::RowFails("unauthorized"),
+    ];
     let fake = Fake::start(State { moods: moods.to_vec(), ..State::default() });
     let folder = site(&sink(&fake, ""));
     let server = Server::start(&folder, &[]);
@@ -68,6 +77,36 @@ fn what_a_sink_never_takes_is_told_and_blocks_nothing() {
     until("it is news", || fake.documents().iter().any(|document| document["source"] == "server").then_some(()));
 }
 
+/// Takes the cursor away, so that everything is sent again; where it was.
+fn without_cursor(folder: &Folder) -> PathBuf {
+    let cursors = files(&folder.0.join("state/audit")).into_keys().filter(|path| path.ends_with(".cursor"));
+    let cursor = cursors.map(|path| folder.0.join("state/audit").join(path)).next().unwrap();
+    fs::remove_file(&cursor).unwrap();
+    cursor
+}
+
+#[test]
+fn joined_documents_that_are_too_much_at_once_go_in_halves() {
+    let fake = Fake::start(State::default());
+    let folder = site(&sink(&fake, ""));
+    let server = Server::start(&folder, &[]);
+    send(&server, 1..=20);
+    each_once(&fake, 1..=20);
+    server.kill();
+    without_cursor(&folder);
+    let mut state = fake.state.lock().unwrap();
+    for (_, document) in state.documents.iter_mut().rev().take(2) {
+        (document["lines"], document["count"]) = (json!([]), json!(0));
+    }
+    state.joined_max = Some(1);
+    state.requests.clear();
+    drop(state);
+    let _server = Server::start(&folder, &[]);
+    each_once(&fake, 1..=20);
+    let requests = fake.state.lock().unwrap().requests.clone();
+    assert_eq!(requests.iter().filter(|count| **count > 2).count(), 1, "what was done already is not sent again: {requests:?}");
+}
+
 #[test]
 fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
     let fake = Fake::start(State::default());
@@ -77,9 +116,7 @@ fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
     each_once(&fake, 1..=20);
     server.kill();
     // As if it had been killed before the cursor was written.
-    let cursors = || fs::read_dir(folder.0.join("state/audit/sinks")).unwrap().map(|entry| entry.unwrap().path());
-    let cursor = cursors().find(|path| path.extension().is_some_and(|end| end == "cursor")).unwrap();
-    fs::remove_file(&cursor).unwrap();
+    let cursor = without_cursor(&folder);
     let before = fake.documents();
     let _server = Server::start(&folder, &[]);
     until("the cursor is written again", || fs::read_to_string(&cursor).ok().filter(|text| !text.contains("\"offset\":0")));

@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) login: Option<&'static str>,
     /// The most documents that a request may have: more is 413.
     pub(super) documents_max: Option<usize>,
+    /// The same for those that are joined with what is there.
+    pub(super) joined_max: Option<usize>,
     /// Documents whose id ends like this are refused for ever.
     pub(super) forbidden: Option<&'static str>,
     /// The numbers of documents in each request for `_bulk_docs`.
@@ -117,7 +119,8 @@ fn answer(state: &mut State, line: &str, login: Option<&str>, body: &Value) -> (
 fn bulk(state: &mut State, body: &Value) -> (u16, Value, bool) {
     let documents = body["docs"].as_array().unwrap();
     state.requests.push(documents.len());
-    if state.documents_max.is_some_and(|most| documents.len() > most) {
+    let joined = documents.iter().filter(|document| document["_rev"].is_string()).count();
+    if state.documents_max.is_some_and(|most| documents.len() > most) || state.joined_max.is_some_and(|most| joined > most) {
         return (413, json!({ "error": "too_large", "reason": "the request entity is too large" }), true);
     }
     let mood = (!state.moods.is_empty()).then(|| state.moods.remove(0));

@@ -149,16 +149,18 @@ fn what_comes_by_the_wire_does_nothing_to_a_terminal() {
     let server = Server::start(&folder, &[]);
     let socket = sender(&server, "127.0.0.9");
     let long = [b"<13>long: ".as_slice(), &[b'x'; 20_000]].concat();
-    for line in [b"<13>evil: \x1b[2J\xff\r\nnext \xe2\x80\xae".as_slice(), &long, b"", b"\0\n"] {
+    for line in [b"<13>evil: \x1b[2J\xff\r\nnext \xe2\x80\xae\xc2\x9b".as_slice(), &long, b"", b"\0\n"] {
         socket.send(line).unwrap();
     }
     until("four lines came", || Some(query(&folder, &["--host", "pc"])).filter(|all| all.len() == 4));
     let text = folder.run(&["audit", "query", "--state", "state", "--host", "pc"]).ended(0).out();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].ends_with(" pc syslog user.notice evil: \\x1b[2J\\xff\\x0d\\x0anext \\u{202e}"), "{text}");
+    assert!(lines[0].ends_with(" pc syslog user.notice evil: \\x1b[2J\\xff\\x0d\\x0anext \\u{202e}\\x9b"), "{text}");
     assert!(lines[1].contains("long: xxx") && lines[1].ends_with("xxx … (11808 bytes more were cut)"), "{}", lines[1].len());
     assert_eq!(lines.len(), 4);
     assert!(lines[2..].iter().all(|line| line.ends_with(" pc syslog user.notice ")), "{text}");
+    let json = folder.run(&["audit", "query", "--state", "state", "--grep", "next", "--format", "jsonl"]).ended(0).out();
+    assert!(json.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}') && json.contains("\\u202e\\u009b"), "{json}");
 }
 
 #[test]
