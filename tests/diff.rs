@@ -125,17 +125,8 @@ fn names(diff: &Diff, area: Area, action: Action) -> BTreeSet<String> {
 #[test]
 fn a_diff_is_empty_exactly_where_nothing_differs_and_mirrors_its_way_back() {
     let mut dice = Dice(2026);
-    let areas = [
-        Area::Hosts,
-        Area::Schedules,
-        Area::Menus,
-        Area::Networks,
-        Area::Zones,
-        Area::Assets,
-        Area::Loaders,
-        Area::Texts,
-        Area::Files,
-    ];
+    let areas = [Area::Hosts, Area::Schedules, Area::Menus, Area::Networks, Area::Zones];
+    let areas = areas.into_iter().chain([Area::Assets, Area::Loaders, Area::Texts, Area::Files]).collect::<Vec<_>>();
     let (mut plan, mut told) = (Plan::new(), 0);
     let mut before = tree(&plan.text());
     for _ in 0..150 {
@@ -146,7 +137,7 @@ fn a_diff_is_empty_exactly_where_nothing_differs_and_mirrors_its_way_back() {
         let (there, back) = (between(&before, &after), between(&after, &before));
         assert_eq!(there.is_empty(), before == after, "{}", there.text());
         assert!(between(&after, &after).is_empty());
-        for area in areas {
+        for area in areas.iter().copied() {
             assert_eq!(
                 names(&there, area, Action::Added),
                 names(&back, area, Action::Removed),

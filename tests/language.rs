@@ -65,6 +65,8 @@ const AROUND: &[(&str, &str)] = &[
     ("dns", "dns {\n§\n}"),
     ("nfs", "nfs \"/srv/wrapper\" {\n§\n}"),
     ("overlay", "nfs \"/srv/wrapper\" { base wrapper; overlay wrapper over=wrapper {\n§\n} }"),
+    ("schedule", "schedule wrapper timezone=\"Europe/Zagreb\" { power \"07:30\" \"20:30\"\n§\n}"),
+    ("holidays", "holidays {\n§\n}"),
     ("module", "use wrapper\n// file: modules/wrapper.kdl\nmodule wrapper {\n§\noption url (string)x doc=\"Start page\"\n}"),
 ];
 
@@ -231,7 +233,11 @@ fn the_json_schema_has_the_docs_of_the_table() {
     let schema: serde_json::Value = serde_json::from_str(&describe::json_schema()).unwrap();
     for node in nodes().filter(|node| node.name != "repeat") {
         let alone = nodes().filter(|other| other.name == node.name).count() == 1;
-        let name = if alone { format!("node-{}", node.name) } else { format!("node-{}-in-{}", node.name, node.within[0]) };
+        let name = if alone {
+            format!("node-{}", node.name)
+        } else {
+            format!("node-{}-in-{}", node.name, Some(node.within[0]).filter(|home| !home.is_empty()).unwrap_or("file"))
+        };
         let found = &schema["$defs"][name];
         assert!(found["description"].as_str().unwrap().contains(node.doc), "{}", node.name);
         for prop in node.props {

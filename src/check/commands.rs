@@ -20,6 +20,23 @@ pub(super) fn open(site: &Site, diags: &mut Diags) {
     }
 }
 
+/// A command that no host can carry out is a mistake in what is said of the hosts.
+pub(super) fn power(site: &Site, diags: &mut Diags) {
+    let powers = || site.hosts.iter().filter_map(|host| host.power.as_deref());
+    for command in site.commands.iter().filter(|command| command.run.switches()) {
+        let off = command.run != Run::PowerOn;
+        if powers().any(|power| power.amt.is_some() || !off && power.wakes()) {
+            continue;
+        }
+        let (what, help) = match off {
+            true => ("off", "say of hosts what switches them: amt=SECRET for Intel AMT (Wake on LAN turns on and nothing else)"),
+            false => ("on", "say of hosts what switches them: amt=SECRET for Intel AMT, wake=#true for Wake on LAN"),
+        };
+        let message = format!("no host can be switched {what} by `{}`", command.name.value);
+        diags.push(Diag::new("dns/command-no-power", command.span, message).help(help));
+    }
+}
+
 /// Everybody who is named exists, and has an address to be known by.
 pub(super) fn callers(site: &Site, diags: &mut Diags) {
     for at in site.commands.iter().flat_map(|command| &command.from) {
@@ -48,7 +65,7 @@ pub(super) fn callers(site: &Site, diags: &mut Diags) {
             (true, _) => diag.help("give it one: whoever asks is known by the address alone"),
             (false, Some("network")) => diag.help(format!("did you mean `{name}`? a network is named without a word before it")),
             (false, Some(other)) => diag.help(format!("did you mean `{other}:{name}`?")),
-            (false, None) => diag.help("declare it, or name another").suggest(diags, name, known.into_iter()),
+            (false, None) => diag.help("declare it, or name another").suggest(diags, name, known),
         });
     }
 }

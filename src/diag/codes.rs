@@ -120,6 +120,7 @@ pub const CODES: &[Code] = codes! {
     Error "dns/command-clash"
     Error "dns/command-from"
     Error "dns/command-name"
+    Warning "dns/command-no-power"
     Error "dns/command-open"
     Warning "dns/command-outside"
     Error "dns/duplicate-record"

@@ -6,7 +6,6 @@
 //!
 //! **Invariant:** nothing here knows a site, and nothing here touches a disk.
 
-mod commands;
 pub mod diff;
 pub mod manifest;
 pub mod plan;

@@ -53,9 +53,18 @@ fn schedule(name: &str, node: &Node<'_>, diags: &mut Diags) -> Schedule {
         name: name.to_owned(),
         timezone: node.prop("timezone").and_then(located),
         windows: node.named("power").take(WINDOWS_MAX).filter_map(|node| window(node, diags)).collect(),
-        holidays: node.named("holidays").next().map(|node| off(node, diags)),
+        holidays: node.named("holidays").find(|node| is_off(node, diags)).map(|node| off(node, diags)),
         span: node.span,
     }
+}
+
+fn is_off(node: &Node<'_>, diags: &mut Diags) -> bool {
+    let is_off = node.title() == Some("off");
+    if let Some(day) = node.named("day").next().filter(|_| !is_off) {
+        let diag = Diag::new("schema/too-many", day.span, "the schedule is on on holidays, so none is needed here");
+        diags.push(diag.help("write `holidays off`, or delete the days"));
+    }
+    is_off
 }
 
 fn window(node: &Node<'_>, diags: &mut Diags) -> Option<Window> {

@@ -69,9 +69,9 @@ impl Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
-    Amt(amt::Error),
+    Amt(Box<amt::Error>),
     #[error("{amt}; if it was provisioned anew, remove {path}")]
-    Certificate { amt: amt::Error, path: PathBuf },
+    Certificate { amt: Box<amt::Error>, path: PathBuf },
     #[error(transparent)]
     Wake(#[from] wake::Error),
     #[error(transparent)]
@@ -117,7 +117,7 @@ pub fn look(row: &PowerRow, state: &Path) -> Result<State, Failure> {
 
 impl From<amt::Error> for Failure {
     fn from(error: amt::Error) -> Failure {
-        Failure::Amt(error)
+        Failure::Amt(Box::new(error))
     }
 }
 
@@ -144,9 +144,9 @@ fn with<T>(row: &PowerRow, amt: &AmtRow, state: &Path, talk: impl FnOnce(&mut Se
         // Only after a whole conversation: what breaks off is nobody to remember.
         keep(&path, &shown)?;
     }
-    talked.map_err(|failure| match failure {
-        Failure::Amt(amt) if matches!(amt.kind, Kind::Wire(Trouble::OtherCertificate { .. })) => Failure::Certificate { amt, path },
-        other => other,
+    talked.map_err(|failure| {
+        let is_other = |amt: &amt::Error| matches!(amt.kind, Kind::Wire(Trouble::OtherCertificate { .. }));
+        if let Failure::Amt(amt) = failure { if is_other(&amt) { Failure::Certificate { amt, path } } else { Failure::Amt(amt) } } else { failure }
     })
 }
 

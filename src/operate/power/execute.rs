@@ -149,7 +149,7 @@ impl Executor {
             for message in messages.try_iter().take(MESSAGES_MAX) {
                 match message {
                     Message::Stop => return self.memory.write(&self.handle.state),
-                    message => self.hear(message),
+                    heard @ (Message::Asked(..) | Message::Ended(..)) => self.hear(heard),
                 }
             }
         }

@@ -30,19 +30,19 @@ pub(super) const NODES: &[NodeSpec] = &[
     },
     NodeSpec {
         name: "holidays",
-        within: &["schedule"],
-        args: &[need("off", Type::OneOf(&["off"]), "off", "no window of the schedule begins on a holiday")],
-        once: true,
-        doc: "Keeps machines off on the site's holidays, and on those that stand in it.",
-        example: "holidays off",
-        ..BASE
-    },
-    NodeSpec {
-        name: "holidays",
         within: ANYWHERE,
         props: &[may("until", Type::Text, "\"2027-12-31\"", "the last day for which its holidays are known: after it, `power` warns that they are old")],
         doc: "The holidays of the site, for all schedules that are off on them; lines of several add up.",
         example: "holidays until=\"2027-12-31\" { day \"12-25..12-26\"; day \"2027-03-29\" }",
+        ..BASE
+    },
+    NodeSpec {
+        name: "holidays",
+        within: &["schedule"],
+        args: &[need("on or off", Type::OneOf(&["off", "on"]), "off", "off: no window of the schedule begins on a holiday; on: as on other days, as without this line")],
+        once: true,
+        doc: "Keeps machines off on the site's holidays, and on those that stand here.",
+        example: "holidays off",
         ..BASE
     },
     NodeSpec {

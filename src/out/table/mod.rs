@@ -3,13 +3,19 @@
 //! **Invariant:** this is the only contract between the two halves. A row that a service cannot read is
 //! an error with its file and line; nothing is guessed.
 
+mod audit;
+mod commands;
+mod power;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use super::commands::{CommandRow, Range, Run};
+pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
+pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
+pub use commands::{CommandRow, Range, Run};
 
 pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
@@ -28,12 +34,6 @@ pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
 pub const POWER: &str = "power/hosts.jsonl";
 pub const SCHEDULES: &str = "power/schedules.jsonl";
-pub const SPOOL: &str = "audit/spool.jsonl";
-pub const SINKS: &str = "audit/sinks.jsonl";
-
-/// How long what happened is kept where the site has no `audit`: as long as one that says no more.
-pub const KEEP_SECS: u64 = 365 * 86_400;
-
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,91 +160,6 @@ pub struct OverlayFileRow {
 #[serde(deny_unknown_fields)]
 pub struct ForwardRow {
     pub address: Ipv4Addr,
-}
-
-/// `audit/spool.jsonl`, one row: how long what happened is kept on the boot server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpoolRow {
-    pub keep_secs: u64,
-}
-
-/// `audit/sinks.jsonl`: where else what happened is kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SinkRow {
-    /// `couchdb`
-    pub kind: String,
-    /// With the name of the database, without a password.
-    pub url: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Where its password lies on the boot server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<String>,
-}
-
-/// `power/hosts.jsonl`: a host that can be switched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PowerRow {
-    pub host: String,
-    pub address: Option<Ipv4Addr>,
-    pub macs: Vec<String>,
-    /// Of the network of a host that can be woken: where a wake-up goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broadcast: Option<Ipv4Addr>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amt: Option<AmtRow>,
-    /// Does its firmware listen for Wake on LAN?
-    pub wake: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<String>,
-    /// The groups around it and its tags, by which a person names several hosts at once: `group:kiosks`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub selectors: Vec<String>,
-}
-
-/// A host's controller, within its row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AmtRow {
-    pub user: String,
-    /// On the boot server.
-    pub password_file: String,
-    pub port: u16,
-    pub tls: bool,
-}
-
-/// `power/schedules.jsonl`: when machines are on. `answer::power` reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScheduleRow {
-    pub schedule: String,
-    /// IANA's name.
-    pub timezone: String,
-    pub windows: Vec<WindowRow>,
-    /// Days on which no window begins: `12-25` in each year, `2027-03-29` in one, `FIRST..LAST` for several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holidays: Vec<String>,
-    /// The last day for which the site knows its holidays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holidays_until: Option<String>,
-}
-
-/// From when to when, within its schedule's row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WindowRow {
-    /// `mon` to `sun`, in this order: the days on which it begins.
-    pub days: Vec<String>,
-    /// `07:30`
-    pub on: String,
-    /// At most `24:00`.
-    pub off: String,
-    /// It ends on the next day.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub overnight: bool,
 }
 
 impl NetworkRow {
