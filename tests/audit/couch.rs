@@ -159,6 +159,27 @@ fn a_sink_whose_authority_is_ones_own_is_trusted_when_the_machine_does() {
     each_once(&fake, 1..=3);
 }
 
+#[test]
+fn a_spool_that_began_anew_goes_to_the_sink_all_the_same() {
+    let fake = Fake::start(State::default());
+    let folder = site(&sink(&fake, ""));
+    let server = Server::start(&folder, &[]);
+    send(&server, 1..=20);
+    each_once(&fake, 1..=20);
+    server.kill();
+    // The state folder of a backup: the cursor is beyond what there is.
+    for entry in fs::read_dir(folder.0.join("state/audit")).unwrap().map(Result::unwrap) {
+        if entry.path().extension().is_some_and(|end| end == "jsonl") {
+            fs::write(entry.path(), "").unwrap();
+        }
+    }
+    let server = Server::start(&folder, &[]);
+    let told = server.wait_for("the spool is not the one that the cursor");
+    assert!(told.contains("gets all of it again (it keeps each record once)"), "{told}");
+    send(&server, 21..=21);
+    each_once(&fake, 1..=21);
+}
+
 /// A message of the log, with the changing parts as the manual writes them.
 fn as_in_the_manual(line: &str, fake: &Fake, file: &str) -> String {
     let message = line.split_once("audit: ").unwrap().1;

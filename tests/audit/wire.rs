@@ -124,6 +124,26 @@ fn a_kill_loses_no_line_that_was_read() {
 }
 
 #[test]
+fn a_stop_keeps_or_counts_what_had_arrived() {
+    if !have(&["root"]) {
+        return; // a small socket drops some unseen
+    }
+    const SENT: usize = 10_000;
+    let folder = site("");
+    let server = Server::start(&folder, &[]);
+    let socket = sender(&server, "127.0.0.1");
+    // While it is held, all of it waits in the socket.
+    server.signal("-STOP");
+    (1..=SENT).for_each(|n| assert!(socket.send(format!("<13>stop: {n}").as_bytes()).is_ok()));
+    server.signal("-TERM");
+    server.signal("-CONT");
+    server.wait_for("stopped");
+    let kept = query(&folder, &["--service", "stop"]).len();
+    let dropped: u64 = query(&folder, &["--grep", "^lines-dropped"]).iter().map(|record| record["count"].as_u64().unwrap()).sum();
+    assert!(kept > SENT / 10 && kept + dropped as usize == SENT, "{kept} kept, {dropped} counted");
+}
+
+#[test]
 fn what_comes_by_the_wire_does_nothing_to_a_terminal() {
     let folder = site("");
     let server = Server::start(&folder, &[]);
