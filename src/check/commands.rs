@@ -1,14 +1,20 @@
 //! Names that do something when they are asked for: who may, and that nothing else has the name.
 
 use crate::diag::{Diag, Diags};
-use crate::model::{Caller, Command, LABEL_BYTES_MAX, NAME_BYTES_MAX, Run, Site, Subnet};
+use crate::model::{Caller, Command, LABEL_BYTES_MAX, NAME_BYTES_MAX, Network, Run, Site, Subnet};
 
 /// What stands before a command's name where `serve` tells the label of the moment, in bytes:
 /// `now-ping-255-255-255.`
 const LABEL_BYTES: usize = 21;
 
+/// A range with fewer bits than this is nobody's own: the Internet, or a large part of it.
+const RANGE_BITS_MIN: u8 = 8;
+
 pub(super) fn open(site: &Site, diags: &mut Diags) {
-    for command in site.commands.iter().filter(|command| command.run.switches() && command.from.is_empty()) {
+    let is_open = |command: &&Command| {
+        command.from.is_empty() || command.from.iter().any(|at| matches!(at.value, Caller::Range(range) if range.bits() < RANGE_BITS_MIN))
+    };
+    for command in site.commands.iter().filter(|command| command.run.switches()).filter(is_open) {
         let what = match command.run {
             Run::PowerOff => "switch hosts off",
             Run::PowerCycle => "restart hosts",
@@ -82,6 +88,12 @@ fn known<'s>(kind: &str, site: &'s Site) -> Vec<&'s str> {
 
 /// The boot server itself asks from loopback.
 fn outside(range: Subnet, span: crate::source::Span, site: &Site, diags: &mut Diags) {
+    let base = |network: &&Network| range.bits() == 32 && network.subnet.bits() < 31 && network.subnet.base() == range.base();
+    if let Some(network) = site.networks.iter().find(base) {
+        let (name, subnet) = (&network.name, network.subnet);
+        let message = format!("{} is the address of network `{name}` itself, which no machine has", range.base());
+        return diags.push(Diag::new("dns/command-outside", span, message).help(format!("write from={name}, or \"{subnet}\"")));
+    }
     let meets = |subnet: Subnet| subnet.contains(range.base()) || range.contains(subnet.base());
     if range.base().is_loopback() || site.networks.iter().any(|network| meets(network.subnet)) || diags.is_lost("network") {
         return;

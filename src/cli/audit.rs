@@ -149,7 +149,7 @@ fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
 fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit::line::Entry) -> ControlFlow<()>) -> Result<Met, Failure> {
     if !is_there(&place.state)? {
         return Err(format!(
-            "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator)",
+            "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator); a server that never recorded anything has none",
             place.state.join(crate::operate::audit::FOLDER).display()
         )
         .into());

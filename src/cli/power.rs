@@ -143,6 +143,8 @@ fn chosen<'a>(who: &str, tables: &'a Tables) -> Result<Vec<&'a PowerRow>, Failur
         || "give one that has amt= or wake= in the site, or group:NAME or tag:NAME of several".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
+    let selector = tables.power.values().flat_map(|row| &row.selectors).find(|selector| selector.split_once(':').is_some_and(|(_, name)| name == who));
+    let hint = selector.map_or(hint, |selector| format!("did you mean `{selector}`?"));
     Err(format!("no host `{who}` that can be switched; {hint}").into())
 }
 
@@ -190,7 +192,7 @@ fn keep(args: &Args, events: &[Event]) {
     if let Err(error) = audit::append(&args.state, &records)
         && std::mem::replace(&mut *tell, false)
     {
-        say(&format!("warning: this is not kept in the audit: {}", chain(&error)));
+        say(&format!("warning: this is not kept in the audit: {}; give the --state of `pxelator serve`, and run it as root or as its user", chain(&error)));
     }
 }
 

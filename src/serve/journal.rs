@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::clock::Clock;
 use crate::event::{Event, Record};
@@ -54,5 +54,23 @@ impl Journal {
 
 /// An event as a line of the log; names from the wire come escaped, and it is JSON all the same.
 fn note(event: &Event) {
-    info!("{}", json_escaped(&crate::out::table::json(event)));
+    let line = json_escaped(&crate::out::table::json(event));
+    if is_trouble(event) { warn!("{line}") } else { info!("{line}") }
+}
+
+/// Does somebody have to look after it?
+fn is_trouble(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PowerFailed { .. }
+            | Event::CommandRefused { .. }
+            | Event::LabelsGuessed { .. }
+            | Event::HelpCalled { .. }
+            | Event::LinesDropped { .. }
+            | Event::RecordsLost { .. }
+            | Event::DocumentRefused { .. }
+            | Event::PoolExhausted { .. }
+            | Event::AddressDeclined { .. }
+            | Event::ReservationDeclined { .. }
+    )
 }

@@ -82,7 +82,11 @@ impl LeaseStore {
     }
 
     fn database(&self) -> Result<Database, Error> {
-        Database::create(&self.path).map_err(failed("open (is another pxelator serving?)", &self.path))
+        Database::create(&self.path).map_err(|error| {
+            let forbidden = matches!(&error, redb::DatabaseError::Storage(redb::StorageError::Io(io)) if io.kind() == std::io::ErrorKind::PermissionDenied);
+            let step = if forbidden { "open (give the state folder, and all in it, to the user of --user: chown -R)" } else { "open (is another pxelator serving?)" };
+            failed(step, &self.path)(error)
+        })
     }
 
     /// The leases in memory, for one short look or change.
