@@ -229,6 +229,9 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         warn_foreign_servers(&shared.world().tables, &shared.options);
         shared.tell(None);
         info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
+        if shared.options.clock.is_set() {
+            warn!("a rehearsal: it is {} by --now; machines that have schedules are switched all the same", shared.options.clock.now());
+        }
         let services = running.into_iter().map(tokio::task::spawn_local);
         let mut services: Vec<_> = services.collect();
         let ended = signals(&shared, moved).await;
