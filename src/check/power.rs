@@ -26,13 +26,14 @@ fn blame<'a, T: 'a>(blamed: &mut Blamed<'a>, said: Option<&At<T>>, host: &'a Hos
 fn tell(code: &'static str, blamed: Blamed<'_>, what: &str, help: &str, diags: &mut Diags) {
     for (span, hosts) in blamed {
         let Some(first) = hosts.first() else { continue };
-        let who = match hosts.len() {
-            1 => first.name.to_string(),
-            count => format!("{} and {} more", first.name, count - 1),
+        // Such as “kiosk-01 has …”; of several the first one stands for all.
+        let others = match hosts.len() {
+            1 => String::new(),
+            count => format!("; so for {} more", count - 1),
         };
         let own = |host: &&&Host| host.span.file != span.file || host.span.start > span.start || host.span.end < span.end;
         let labelled = hosts.iter().take(SHOWN_MAX).filter(own);
-        let diag = Diag::new(code, span, format!("{who} {what}"));
+        let diag = Diag::new(code, span, format!("{} {what}{others}", first.name));
         diags.push(labelled.fold(diag, |diag, host| diag.label(host.span, host.name.to_string())).help(help));
     }
 }
