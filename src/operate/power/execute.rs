@@ -22,7 +22,8 @@ use tracing::{error, warn};
 use super::act::{self, Action, Failure, Outcome};
 use super::amt::State;
 use super::jobs::{By, COMMANDS_MAX, Job, Jobs, Task};
-use super::memory::Memory;
+use super::memory::{self, Memory};
+use super::watch::Watch;
 use crate::answer::power::{self, Schedule};
 use crate::event::{Event, Record};
 use crate::operate::{Result, Working};
@@ -112,6 +113,7 @@ struct Executor {
     /// When edges were looked for, and when the next one comes.
     scanned: Timestamp,
     next: Timestamp,
+    watch: Watch,
     sender: SyncSender<Message>,
     lost: Arc<AtomicU64>,
 }
@@ -127,6 +129,7 @@ impl Executor {
             jobs: Jobs::default(),
             scanned: now,
             next: now,
+            watch: Watch::new(now, Instant::now()),
             sender,
             lost,
             handle,
@@ -183,14 +186,23 @@ impl Executor {
     /// Edges that are due become jobs; those that nobody wants any more are forgotten.
     fn scan(&mut self) {
         let (now, is_new) = (self.handle.clock.now(), self.handle.tables.has_changed().unwrap_or(false));
-        let jumped = now < self.scanned || now.duration_since(self.scanned) > SCAN;
-        if !is_new && !jumped && now < self.next {
+        if let Some(from) = self.watch.jumped(now, Instant::now()) {
+            warn!("the clock says {now:.0}, and said {from:.0}: what schedules wanted in between is not done");
+            self.memory.jumped(from, now);
+        }
+        let is_late = now < self.scanned || now.duration_since(self.scanned) > SCAN;
+        if !is_new && !is_late && now < self.next {
             return;
         }
         if is_new {
             self.take_over(now);
         }
         self.scanned = now;
+        let ahead = self.memory.ahead(now);
+        if self.watch.tells(ahead.is_some(), Instant::now()) && let Some(done) = ahead {
+            let path = memory::path(&self.handle.state);
+            warn!("the clock says {now:.0}, and edges up to {done:.0} are done: schedules wait; set the clock, or remove {} and start again", path.display());
+        }
         let due: BTreeMap<&str, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.as_str(), self.due(host, now)?))).collect();
         self.jobs.keep_edges(|host, edge| due.get(host).is_some_and(|due| due.at == edge));
         let known = self.jobs.edges();

@@ -15,5 +15,6 @@ mod execute;
 mod jobs;
 mod memory;
 pub mod wake;
+mod watch;
 
 pub(super) use self::execute::begin;
