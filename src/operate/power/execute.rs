@@ -268,20 +268,21 @@ impl Executor {
         };
         let refused = if !self.tables.power.contains_key(host) {
             Some("the site has no host of this name that can be switched".to_owned())
+        } else if task == Task::Look {
+            self.jobs.look(host, Instant::now());
+            None
         } else if self.jobs.commands() >= COMMANDS_MAX {
             Some(format!("{COMMANDS_MAX} commands wait already, and no more are taken"))
         } else {
-            None
-        };
-        let failed = refused.as_ref().map(|why| failed_event(&job, why.clone(), None));
-        if refused.is_none() {
-            if let (Task::Act(_), Some(edge)) = (task, self.due(host, self.handle.clock.now())) {
+            if let Some(edge) = self.due(host, self.handle.clock.now()) {
                 // What a person says now counts more than an edge that is still being tried.
                 self.memory.done(host, edge.at);
                 self.jobs.keep_edges(|other, at| other != host || at > edge.at);
             }
-            self.jobs.add(job, Instant::now());
-        }
+            self.jobs.add(job.clone(), Instant::now());
+            None
+        };
+        let failed = refused.map(|why| failed_event(&job, why, None));
         asked.into_iter().chain(failed).collect()
     }
 
