@@ -29,21 +29,22 @@ const RETRY_LATE: Duration = Duration::from_secs(600);
 pub(super) enum By {
     /// The edge at this moment.
     Schedule(Timestamp),
-    Command,
+    /// Given at this moment.
+    Command(Timestamp),
 }
 
 impl By {
     pub(super) fn name(self) -> &'static str {
         match self {
             By::Schedule(_) => "schedule",
-            By::Command => "command",
+            By::Command(_) => "command",
         }
     }
 
     pub(super) fn edge(self) -> Option<Timestamp> {
         match self {
             By::Schedule(edge) => Some(edge),
-            By::Command => None,
+            By::Command(_) => None,
         }
     }
 }
@@ -78,7 +79,7 @@ impl Job {
     fn rank(&self) -> Rank {
         match (self.task, self.by) {
             (Task::Look, _) => Rank::Look,
-            (Task::Act(_), By::Command) => Rank::Command,
+            (Task::Act(_), By::Command(_)) => Rank::Command,
             (Task::Act(_), By::Schedule(_)) => Rank::Edge,
         }
     }
@@ -112,12 +113,12 @@ impl Jobs {
     }
 
     /// Whoever polls gets one look at a time, and no more of them wait than helps anybody.
-    pub(super) fn look(&mut self, host: &str, from: Instant) {
+    pub(super) fn look(&mut self, look: Job, from: Instant) {
         let is_look = |job: &&(Instant, Job)| job.1.task == Task::Look;
-        let is_looked_at = self.running.get(host).is_some_and(|(_, task)| *task == Task::Look);
-        let waits = self.waiting.iter().filter(is_look).any(|(_, job)| job.host == host);
+        let is_looked_at = self.running.get(&look.host).is_some_and(|(_, task)| *task == Task::Look);
+        let waits = self.waiting.iter().filter(is_look).any(|(_, job)| job.host == look.host);
         if !is_looked_at && !waits && self.waiting.iter().filter(is_look).count() < LOOKS_MAX {
-            self.add(Job::new(host, Task::Look, By::Command), from);
+            self.add(look, from);
         }
     }
 
@@ -157,6 +158,7 @@ impl Jobs {
             is_full: self.running.len() >= SIDE_BY_SIDE_MAX,
             looks_are_full: looks >= LOOKS_SIDE_BY_SIDE_MAX,
             running: &self.running,
+            commanded: self.waiting.iter().filter(|(_, job)| job.rank() == Rank::Command).map(|(_, job)| job.host.as_str()).collect(),
         }
     }
 
@@ -179,11 +181,14 @@ struct Held<'a> {
     is_full: bool,
     looks_are_full: bool,
     running: &'a BTreeMap<String, (By, Task)>,
+    /// Where a command waits, an edge does too: it may be the one that the command outdoes.
+    commanded: BTreeSet<&'a str>,
 }
 
 impl Held<'_> {
     fn holds(&self, job: &Job) -> bool {
-        self.is_full || (self.looks_are_full && job.task == Task::Look) || self.running.contains_key(&job.host)
+        let is_outdone = job.rank() == Rank::Edge && self.commanded.contains(job.host.as_str());
+        self.is_full || is_outdone || (self.looks_are_full && job.task == Task::Look) || self.running.contains_key(&job.host)
     }
 }
 
@@ -191,8 +196,12 @@ impl Held<'_> {
 mod tests {
     use super::*;
 
+    fn look(host: &str) -> Job {
+        Job { task: Task::Look, ..job(host) }
+    }
+
     fn job(host: &str) -> Job {
-        Job::new(host, Task::Act(Action::On), By::Command)
+        Job::new(host, Task::Act(Action::On), By::Command(Timestamp::UNIX_EPOCH))
     }
 
     #[test]
@@ -202,7 +211,7 @@ mod tests {
         assert_eq!([jobs.take(now), jobs.take(now), jobs.take(now)], [Some(job("a")), Some(job("b")), None]);
         jobs.ended("a", true, now);
         assert_eq!((jobs.take(now), jobs.next(now)), (None, Some(now + PAUSE)));
-        jobs.look("a", now);
+        jobs.look(look("a"), now);
         assert_eq!(jobs.take(now).map(|job| job.task), Some(Task::Look));
         jobs.ended("a", false, now);
         assert_eq!(jobs.take(now + PAUSE), Some(job("a")));
@@ -223,19 +232,31 @@ mod tests {
         let (mut jobs, now) = (Jobs::default(), Instant::now());
         let edge = Job::new("edge", Task::Act(Action::Off), By::Schedule(Timestamp::UNIX_EPOCH));
         for n in 0..LOOKS_MAX * 2 {
-            jobs.look(&n.to_string(), now);
+            jobs.look(look(&n.to_string()), now);
         }
-        (0..100).for_each(|_| jobs.look("0", now));
+        (0..100).for_each(|_| jobs.look(look("0"), now));
         assert_eq!((jobs.waiting.len(), jobs.commands()), (LOOKS_MAX, 0));
         jobs.add(edge.clone(), now);
         jobs.add(job("command"), now);
         assert_eq!([jobs.take(now), jobs.take(now)], [Some(job("command")), Some(edge)]);
         assert_eq!(std::iter::from_fn(|| jobs.take(now)).count(), LOOKS_SIDE_BY_SIDE_MAX);
         assert_eq!(jobs.next(now), None, "looks wait until one ends");
-        jobs.look("0", now);
+        jobs.look(look("0"), now);
         assert_eq!(jobs.waiting.len(), LOOKS_MAX - LOOKS_SIDE_BY_SIDE_MAX, "it is being looked at");
         (0..100).for_each(|n| jobs.add(job(&format!("late-{n}")), now));
         assert_eq!(std::iter::from_fn(|| jobs.take(now)).count(), SIDE_BY_SIDE_MAX - LOOKS_SIDE_BY_SIDE_MAX - 2);
+    }
+
+    #[test]
+    fn an_edge_waits_for_the_command_that_may_outdo_it() {
+        let (mut jobs, now) = (Jobs::default(), Instant::now());
+        let edge = Job::new("a", Task::Act(Action::Off), By::Schedule(Timestamp::UNIX_EPOCH));
+        jobs.add(edge.clone(), now);
+        jobs.add(job("a"), now + RETRY_FIRST);
+        assert_eq!((jobs.take(now), jobs.next(now)), (None, Some(now + RETRY_FIRST)));
+        assert_eq!([jobs.take(now + RETRY_FIRST), jobs.take(now + RETRY_FIRST)], [Some(job("a")), None]);
+        jobs.ended("a", false, now);
+        assert_eq!(jobs.take(now), Some(edge));
     }
 
     #[test]
