@@ -1,7 +1,8 @@
 //! `power.json` in the state folder: up to when each host's schedule was carried out.
 //!
 //! **Invariant:** a host that is new begins with the edges that come: a generation that brings a schedule
-//! switches nothing at once. The same holds for a schedule that changed so much that it now wants something else.
+//! switches nothing at once. The same holds for a schedule that changed: an edge that it moves into the past is
+//! none, and one that was missed stays due where the new times want the same.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -83,10 +84,10 @@ impl Memory {
         if done.schedule == name && old == tables.schedules.get(name) {
             return until;
         }
-        // An edge that was missed stays due if the schedule of before wanted the same.
-        let before = old.and_then(|row| Schedule::read(row).ok()).map(|old| old.wanted(now));
+        // What is still to be done stays due if it is the same now; nothing else becomes due by a deploy.
+        let before = old.and_then(|row| Schedule::read(row).ok()).and_then(|old| old.due(Some(until), now));
         match schedule.due(Some(until), now) {
-            Some(edge) if before != Some(edge.action) => now,
+            Some(edge) if before.map(|before| before.action) != Some(edge.action) => now,
             Some(_) | None => until,
         }
     }
@@ -178,6 +179,24 @@ mod tests {
         assert_eq!(due(&mut began(), &tables("07:00", "20:30"), "08:00:00"), Some(on));
         // At 12:00 the old schedule wanted `on`; the new one would have turned off at 11:00.
         assert_eq!(due(&mut began(), &tables("07:30", "11:00"), "12:00:00"), None);
+        assert_eq!(due(&mut began(), &tables("07:30", "11:00"), "07:20:00"), None);
+    }
+
+    #[test]
+    fn an_edge_that_a_deploy_moves_is_not_done_again() {
+        let done = |edge: &str| {
+            let mut memory = Memory::default();
+            due(&mut memory, &tables("07:30", "20:30"), "06:00:00");
+            memory.done("k", at(edge));
+            memory
+        };
+        // Somebody may have turned it off, or on, since it was carried out.
+        assert_eq!(due(&mut done("07:30:00"), &tables("08:00", "20:30"), "12:00:00"), None);
+        assert_eq!(due(&mut done("20:30:00"), &tables("07:30", "20:45"), "21:00:00"), None);
+        // One that is yet to come does come.
+        let mut memory = done("07:30:00");
+        assert_eq!(due(&mut memory, &tables("08:00", "20:30"), "07:45:00"), None);
+        assert_eq!(due(&mut memory, &tables("08:00", "20:30"), "08:00:00"), Some(Edge { at: at("08:00:00"), action: Action::On }));
     }
 
     #[test]
