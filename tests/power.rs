@@ -271,6 +271,25 @@ fn a_kiosk_goes_on_and_off_by_its_schedule() {
 }
 
 #[test]
+fn a_server_that_starts_in_the_past_switches_nothing() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "schedule=opening", "");
+    drop(serve(&folder, "2026-11-25T20:31:00+01:00"));
+    device.set_on(true);
+    let server = serve(&folder, "2020-01-01T00:00:00Z");
+    let line = server.wait_for("schedules wait");
+    let words = ["the clock says 2020-01-01T00:00:", ", and edges up to 2026-11-25T19:31:", " are done: schedules wait; set the clock, or remove state/power.json and start again"];
+    assert!(words.iter().all(|words| line.contains(words)), "{line}");
+    server.kill();
+    // The clock is right again: the edge of the morning is caught up with, and nothing else was done.
+    device.set_on(false);
+    let server = serve(&folder, "2026-11-26T08:00:00+01:00");
+    server.wait_for("power-changed");
+    let changes = device.heard().into_iter().filter(|line| line.contains("Change")).collect::<Vec<_>>();
+    assert_eq!(changes, ["Ok(Change(2))"]);
+}
+
+#[test]
 fn an_edge_outlives_a_kill_and_a_machine_that_is_away() {
     let address = own_address();
     let folder = site(address, "schedule=opening", "");

@@ -12,8 +12,12 @@
 pub mod act;
 pub mod amt;
 mod execute;
+mod hear;
 mod jobs;
 mod memory;
+#[cfg(test)]
+mod trials;
 pub mod wake;
+mod watch;
 
 pub(super) use self::execute::begin;
