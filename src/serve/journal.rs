@@ -54,7 +54,8 @@ impl Journal {
 
 /// An event as a line of the log; names from the wire come escaped, and it is JSON all the same.
 fn note(event: &Event) {
-    let line = json_escaped(&crate::out::table::json(event));
+    let json = crate::out::table::json(event);
+    let line = json_escaped(&json);
     if is_trouble(event) { warn!("{line}") } else { info!("{line}") }
 }
 
