@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::site::Told;
@@ -13,6 +14,7 @@ use crate::answer::power::Schedule;
 use crate::event::{Event, Record};
 use crate::operate::audit;
 use crate::operate::power::act::{self, Action};
+use crate::operate::power::by_hand;
 use crate::out::table::{PowerRow, Tables};
 use crate::serve::clock::Clock;
 use crate::store;
@@ -196,11 +198,22 @@ fn keep(args: &Args, events: &[Event]) {
     }
 }
 
+/// A server that still tries an edge of before shall leave it.
+fn outdo(args: &Args, row: &PowerRow, given: Timestamp) {
+    if let Err(error) = by_hand::write(&args.state, &row.host, given) {
+        say(&format!("warning: {}: an edge that a server still tries may undo this: {}", row.host, chain(&error)));
+    }
+}
+
 fn one(args: &Args, row: &PowerRow, tables: &Tables) -> Row {
     let mut told = Row { host: row.host.clone(), state: None, told: None, schedule: None, error: None };
     match args.what.action() {
         Some(action) => {
+            let given = Clock::default().now();
             let done = act::carry_out(row, action, args.pxe, &args.state);
+            if done.is_ok() {
+                outdo(args, row, given);
+            }
             keep(args, &[event(row, action, &done)]);
             match done {
                 Ok(act::Outcome::Kept(state)) => told.state = Some(state.to_string()),

@@ -142,7 +142,7 @@ fn with<T>(row: &PowerRow, amt: &AmtRow, state: &Path, talk: impl FnOnce(&mut Se
     let talked = talk(&mut session);
     if let (Ok(_), None, Some(shown)) = (&talked, &certificate, session.certificate()) {
         // Only after a whole conversation: what breaks off is nobody to remember.
-        keep(&path, &shown)?;
+        keep(state, &path, &shown)?;
     }
     talked.map_err(|failure| {
         let is_other = |amt: &amt::Error| matches!(amt.kind, Kind::Wire(Trouble::OtherCertificate { .. }));
@@ -155,9 +155,11 @@ fn known(path: &Path) -> Result<Option<String>, Failure> {
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-fn keep(path: &Path, shown: &str) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(store::failed("make", folder))?;
+fn keep(state: &Path, path: &Path, shown: &str) -> Result<(), Failure> {
+    let folder = state.join(CERTIFICATES);
+    // Whoever switches machines from elsewhere has no state folder yet.
+    std::fs::create_dir_all(state).map_err(store::failed("make", state))?;
+    store::out::make_in_state(&folder)?;
     Ok(store::out::replace_state(path, &format!("{shown}\n"))?)
 }
 

@@ -17,9 +17,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::act::{self, Action, Failure, Outcome};
+use super::by_hand;
 use super::hear::{Done, Ear, Message, asked_event, done_events, failed_event};
 use super::jobs::{By, COMMANDS_MAX, Job, Jobs, Task};
 use super::memory::{self, Memory};
@@ -161,19 +162,19 @@ impl Executor {
             let path = memory::path(&self.handle.state);
             warn!("the clock says {now:.0}, and edges up to {done:.0} are done: schedules wait; set the clock, or remove {} and start again", path.display());
         }
-        let due: BTreeMap<&str, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.as_str(), self.due(host, now)?))).collect();
+        let due: BTreeMap<String, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.clone(), self.due(host, now)?))).collect();
         self.jobs.keep_edges(|host, edge| due.get(host).is_some_and(|due| due.at == edge));
         let known = self.jobs.edges();
         let mut events = Vec::new();
         for (host, edge) in due {
-            if known.contains(&(host.to_owned(), edge.at)) {
+            if known.contains(&(host.clone(), edge.at)) || self.is_outdone(&host, edge.at, now) {
                 continue;
             }
             let action = match edge.action {
                 power::Action::On => Action::On,
                 power::Action::Off => Action::Off,
             };
-            let job = Job::new(host, Task::Act(action), By::Schedule(edge.at));
+            let job = Job::new(&host, Task::Act(action), By::Schedule(edge.at));
             events.push(asked_event(&job, action));
             self.jobs.add(job, Instant::now());
         }
@@ -186,8 +187,27 @@ impl Executor {
         schedule.due(self.memory.until(host), now)
     }
 
+    /// Did a person switch it with `pxelator power` since the edge?
+    fn is_outdone(&mut self, host: &str, edge: Timestamp, now: Timestamp) -> bool {
+        let Some(given) = by_hand::read(&self.handle.state, host, now).filter(|given| *given >= edge) else { return false };
+        info!("{host}: it was switched by hand at {given:.0}, after the edge of {edge:.0}, which is not tried any more");
+        self.settle(host, edge);
+        true
+    }
+
+    /// The next job that may begin, and that nobody outdid meanwhile.
+    pub(super) fn take(&mut self, at: Instant) -> Option<Job> {
+        loop {
+            let job = self.jobs.take(at)?;
+            match job.by.edge() {
+                Some(edge) if self.is_outdone(&job.host, edge, self.handle.clock.now()) => self.jobs.ended(&job.host, false, at),
+                Some(_) | None => return Some(job),
+            }
+        }
+    }
+
     fn begin_jobs(&mut self) {
-        while let Some(job) = self.jobs.take(Instant::now()) {
+        while let Some(job) = self.take(Instant::now()) {
             let Some(row) = self.tables.power.get(&job.host).cloned() else {
                 // A generation without the host came meanwhile.
                 self.jobs.ended(&job.host, false, Instant::now());
@@ -246,7 +266,7 @@ impl Executor {
         let failure = match done {
             Ok(done) => {
                 match job.by {
-                    By::Schedule(_) => self.settle(&job),
+                    By::Schedule(edge) => self.settle(&job.host, edge),
                     By::Command(given) if matches!(done, Done::Acted(_)) => self.outdo(&job.host, given),
                     By::Command(_) => {}
                 }
@@ -265,7 +285,7 @@ impl Executor {
                 self.jobs.add(job, Instant::now() + pause);
             }
             // Trying again helps nothing: the edge is past.
-            None => self.settle(&job),
+            None => job.by.edge().into_iter().for_each(|edge| self.settle(&job.host, edge)),
         }
         events.into_iter().collect()
     }
@@ -279,11 +299,9 @@ impl Executor {
     }
 
     /// An edge is behind us; one that came later stays due.
-    fn settle(&mut self, job: &Job) {
-        if let Some(edge) = job.by.edge()
-            && self.memory.until(&job.host).is_none_or(|until| until < edge)
-        {
-            self.memory.done(&job.host, edge);
+    fn settle(&mut self, host: &str, edge: Timestamp) {
+        if self.memory.until(host).is_none_or(|until| until < edge) {
+            self.memory.done(host, edge);
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::act::{Action, Failure, Outcome};
 use super::amt::State;
+use super::by_hand;
 use super::execute::Executor;
 use super::hear::{Done, Message};
 use super::jobs::{Job, Task};
@@ -71,7 +72,7 @@ impl Executor {
 
     /// The job that begins, if any may some time later.
     fn begins(&mut self) -> Option<Job> {
-        self.jobs.take(Instant::now() + Duration::from_secs(3600))
+        self.take(Instant::now() + Duration::from_secs(3600))
     }
 
     fn ends(&mut self, job: Option<Job>, done: Result<Outcome, Failure>) {
@@ -141,4 +142,32 @@ fn a_kill_before_the_command_is_carried_out_loses_no_edge() {
     drop(server);
     let edge = trial.serve("20:32:00").says("20:32:00").begins();
     assert_eq!(told(&edge), OFF);
+}
+
+#[test]
+fn what_was_done_by_hand_outdoes_the_edges_of_before() {
+    let trial = Trial::new();
+    let mut server = trial.serve("12:00:00");
+    let edge = server.says("20:31:00").begins();
+    server.ends(edge, away());
+    by_hand::write(&trial.state, "k", at("20:29:59")).unwrap();
+    let edge = server.begins();
+    assert_eq!(told(&edge), OFF, "the edge came later");
+    server.ends(edge, away());
+    by_hand::write(&trial.state, "k", at("20:31:30")).unwrap();
+    let edge = server.begins();
+    assert_eq!(told(&edge), OFF, "a moment that is yet to come is none");
+    server.ends(edge, away());
+    assert_eq!(told(&server.says("20:32:00").begins()), None);
+    server.memory.write(&trial.state);
+    std::fs::remove_dir_all(trial.state.join("power")).unwrap();
+    assert_eq!(told(&trial.serve("20:33:00").says("20:33:00").begins()), None, "it is settled");
+}
+
+#[test]
+fn an_edge_that_was_outdone_while_no_server_ran_is_not_even_asked_for() {
+    let trial = Trial::new();
+    trial.serve("12:00:00").memory.write(&trial.state);
+    by_hand::write(&trial.state, "k", at("20:31:30")).unwrap();
+    assert!(trial.serve("20:32:00").says("20:32:00").jobs.edges().is_empty());
 }
