@@ -59,12 +59,14 @@ pub enum Event {
     FileAsked { client: Ipv4Addr, service: Cow<'static, str>, path: String, found: bool },
     /// A line of syslog came in.
     LineLogged(Line),
-    /// Datagrams of syslog came faster than they were read, and the kernel dropped them.
+    /// Datagrams of syslog came faster than they were read, and the kernel dropped them; or there was no time for
+    /// them before a stop.
     LinesDropped { count: u64 },
     /// The spool could not be written: so many records are nowhere.
     RecordsLost { count: u64, since: i64, why: String },
-    /// The oldest records made room: the spool has a limit. `delivered` says whether every sink has them.
-    RecordsDeleted { segment: String, bytes: u64, delivered: bool },
+    /// The oldest records were deleted, `segments` files from `first` to `last`: for their `age`, or for the `size`
+    /// of the spool. `delivered` says whether every sink has them.
+    RecordsDeleted { segments: u64, first: String, last: String, bytes: u64, delivered: bool, why: Cow<'static, str> },
     /// A sink refuses a document for ever; its records stay in the spool.
     DocumentRefused { sink: String, document: String, why: String },
 }

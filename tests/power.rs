@@ -271,6 +271,54 @@ fn a_kiosk_goes_on_and_off_by_its_schedule() {
 }
 
 #[test]
+fn a_server_that_starts_in_the_past_switches_nothing() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "schedule=opening", "");
+    drop(serve(&folder, "2026-11-25T20:31:00+01:00"));
+    device.set_on(true);
+    let server = serve(&folder, "2020-01-01T00:00:00Z");
+    let line = server.wait_for("schedules wait");
+    let words = ["the clock says 2020-01-01T00:00:", ", and edges up to 2026-11-25T19:31:", " are done: schedules wait; set the clock, or remove state/power.json and start again"];
+    assert!(words.iter().all(|words| line.contains(words)), "{line}");
+    server.kill();
+    // The clock is right again: the edge of the morning is caught up with, and nothing else was done.
+    device.set_on(false);
+    let server = serve(&folder, "2026-11-26T08:00:00+01:00");
+    server.wait_for("power-changed");
+    let changes = device.heard().into_iter().filter(|line| line.contains("Change")).collect::<Vec<_>>();
+    assert_eq!(changes, ["Ok(Change(2))"]);
+}
+
+#[test]
+fn what_a_person_turned_on_stays_on() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "schedule=daily", "");
+    // The last edge before this moment turned it off, whatever time it is.
+    let (now, day) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(24));
+    let (on, off) = if now.as_second() % 86_400 < 43_200 { ("13:00", "14:00") } else { ("01:00", "02:00") };
+    let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap().replace("schedule opening", "schedule daily");
+    let text = text.replace("timezone=\"Europe/Zagreb\"", "timezone=\"UTC\"").replace("\"07:30\" \"20:30\" days=\"mon..fri\"; holidays off", &format!("\"{on}\" \"{off}\""));
+    let text = text.replace("holidays { day \"12-25\" }\n", "");
+    fs::write(folder.0.join("site.kdl"), text).unwrap();
+    folder.run(&["build"]).ended(0);
+    drop(serve(&folder, &(now - day).to_string()));
+    assert_eq!(power(&folder, &["on"]).1, "kiosk-01: told `on`, was off\n");
+    // The edge is due and was never done, and the person came after it.
+    let server = Server::start(&folder, &[]);
+    let line = server.wait_for("it was switched by hand");
+    assert!(line.contains("kiosk-01: it was switched by hand at ") && line.contains("which is not tried any more"), "{line}");
+    assert!(device.is_on() && device.heard().iter().all(|line| line != "Ok(Change(8))"));
+    drop(server);
+    // A person who came before it is no reason to leave it.
+    fs::write(folder.0.join("state/power/kiosk-01.by-hand"), format!("{}\n", (now - day).as_microsecond())).unwrap();
+    fs::remove_file(folder.0.join("state/power.json")).unwrap();
+    drop(serve(&folder, &(now - day).to_string()));
+    let server = Server::start(&folder, &[]);
+    server.wait_for("power-changed");
+    assert!(!device.is_on());
+}
+
+#[test]
 fn an_edge_outlives_a_kill_and_a_machine_that_is_away() {
     let address = own_address();
     let folder = site(address, "schedule=opening", "");

@@ -54,7 +54,7 @@ fn asked(client: Ipv4Addr, service: &'static str, path: &str, found: bool) -> Ev
 }
 
 /// `01-52-54-…` or `52-54-…` or with colons → `52:54:…`, as the tables write it.
-fn mac_of(text: &str) -> Option<String> {
+pub fn mac_of(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase().replace('-', ":");
     let mac = if text.len() == 20 { text.strip_prefix("01:")? } else { &text };
     let sound = mac.len() == 17 && mac.split(':').all(|part| part.len() == 2 && part.chars().all(|c| c.is_ascii_hexdigit()));

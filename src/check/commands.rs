@@ -1,14 +1,20 @@
 //! Names that do something when they are asked for: who may, and that nothing else has the name.
 
 use crate::diag::{Diag, Diags};
-use crate::model::{Caller, Command, LABEL_BYTES_MAX, NAME_BYTES_MAX, Run, Site, Subnet};
+use crate::model::{Caller, Command, LABEL_BYTES_MAX, NAME_BYTES_MAX, Network, Run, Site, Subnet};
 
 /// What stands before a command's name where `serve` tells the label of the moment, in bytes:
 /// `now-ping-255-255-255.`
 const LABEL_BYTES: usize = 21;
 
+/// A range with fewer bits than this is nobody's own: the Internet, or a large part of it.
+const RANGE_BITS_MIN: u8 = 8;
+
 pub(super) fn open(site: &Site, diags: &mut Diags) {
-    for command in site.commands.iter().filter(|command| command.run.switches() && command.from.is_empty()) {
+    let is_open = |command: &&Command| {
+        command.from.is_empty() || command.from.iter().any(|at| matches!(at.value, Caller::Range(range) if range.bits() < RANGE_BITS_MIN))
+    };
+    for command in site.commands.iter().filter(|command| command.run.switches()).filter(is_open) {
         let what = match command.run {
             Run::PowerOff => "switch hosts off",
             Run::PowerCycle => "restart hosts",
@@ -17,6 +23,23 @@ pub(super) fn open(site: &Site, diags: &mut Diags) {
         let message = format!("whoever can ask this server could {what} by `{}`", command.name.value);
         let network = site.networks.first().map_or("\"10.0.0.0/24\"", |network| network.name.as_str());
         diags.push(Diag::new("dns/command-open", command.span, message).help(format!("say who may: from={network}")));
+    }
+}
+
+/// A command that no host can carry out is a mistake in what is said of the hosts.
+pub(super) fn power(site: &Site, diags: &mut Diags) {
+    let powers = || site.hosts.iter().filter_map(|host| host.power.as_deref());
+    for command in site.commands.iter().filter(|command| command.run.switches()) {
+        let off = command.run != Run::PowerOn;
+        if powers().any(|power| power.amt.is_some() || !off && power.wakes()) {
+            continue;
+        }
+        let (what, help) = match off {
+            true => ("off", "say of hosts what switches them: amt=SECRET for Intel AMT (Wake on LAN turns on and nothing else)"),
+            false => ("on", "say of hosts what switches them: amt=SECRET for Intel AMT, wake=#true for Wake on LAN"),
+        };
+        let message = format!("no host can be switched {what} by `{}`", command.name.value);
+        diags.push(Diag::new("dns/command-no-power", command.span, message).help(help));
     }
 }
 
@@ -48,7 +71,7 @@ pub(super) fn callers(site: &Site, diags: &mut Diags) {
             (true, _) => diag.help("give it one: whoever asks is known by the address alone"),
             (false, Some("network")) => diag.help(format!("did you mean `{name}`? a network is named without a word before it")),
             (false, Some(other)) => diag.help(format!("did you mean `{other}:{name}`?")),
-            (false, None) => diag.help("declare it, or name another").suggest(diags, name, known.into_iter()),
+            (false, None) => diag.help("declare it, or name another").suggest(diags, name, known),
         });
     }
 }
@@ -65,6 +88,12 @@ fn known<'s>(kind: &str, site: &'s Site) -> Vec<&'s str> {
 
 /// The boot server itself asks from loopback.
 fn outside(range: Subnet, span: crate::source::Span, site: &Site, diags: &mut Diags) {
+    let base = |network: &&Network| range.bits() == 32 && network.subnet.bits() < 31 && network.subnet.base() == range.base();
+    if let Some(network) = site.networks.iter().find(base) {
+        let (name, subnet) = (&network.name, network.subnet);
+        let message = format!("{} is the address of network `{name}` itself, which no machine has", range.base());
+        return diags.push(Diag::new("dns/command-outside", span, message).help(format!("write from={name}, or \"{subnet}\"")));
+    }
     let meets = |subnet: Subnet| subnet.contains(range.base()) || range.contains(subnet.base());
     if range.base().is_loopback() || site.networks.iter().any(|network| meets(network.subnet)) || diags.is_lost("network") {
         return;

@@ -59,6 +59,7 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
     Check { codes: &["dns/forward-self"], about: "forwarders are others", run: dns::forwards },
     Check { codes: &["dns/command-open"], about: "not everybody may switch machines", run: commands::open },
+    Check { codes: &["dns/command-no-power"], about: "hosts can do what they are commanded", run: commands::power },
     Check { codes: &["dns/command-from", "dns/command-outside"], about: "whoever may give a command exists", run: commands::callers },
     Check { codes: &["dns/command-clash"], about: "a command's name is nothing else", run: commands::clashes },
     Check { codes: &["dns/name-length"], about: "a command's name fits a packet", run: commands::lengths },

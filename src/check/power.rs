@@ -47,7 +47,7 @@ pub(super) fn schedules(site: &Site, diags: &mut Diags) {
             blame(&mut one_way, power.schedule.as_ref(), host);
         }
     }
-    let help = "say what switches it: amt=SECRET for Intel AMT, wake=#true for Wake on LAN";
+    let help = "say what switches it: amt=SECRET for Intel AMT, wake=#true for Wake on LAN; or give schedule= to the hosts or groups that can be switched, and not to all";
     tell("schedule/no-power", helpless, "has a schedule but nothing can switch it", help, diags);
     let help = "Wake on LAN turns on and nothing else: say amt=SECRET, or let the system turn itself off";
     tell("schedule/no-off", one_way, "is woken by its schedule, and nothing turns it off again", help, diags);

@@ -1,5 +1,6 @@
 //! `audit`: what happened, out of the spool that `serve` writes.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -8,14 +9,18 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::{Failure, Outcome};
+use crate::answer::mac_of;
+use crate::diag::nearest;
 use crate::operate::audit::boots::{Boot, Boots};
-use crate::operate::audit::query::{Filter, Met, json, query, text};
+use crate::operate::audit::query::{Filter, Met, is_there, json, query, text};
 use crate::schema::duration_secs;
 use crate::serve::clock::moment;
-use crate::terminal::{print, say};
+use crate::terminal::{escaped, print_on, say};
 
 /// How much is printed at once, in bytes.
 const PRINT_BYTES: usize = 64 << 10;
+/// Among how many hosts the one that was meant is looked for.
+const HOSTS_MAX: usize = 10_000;
 
 /// Ask what happened: events of all services, and what machines logged
 ///
@@ -42,7 +47,7 @@ struct QueryArgs {
     /// Of this host, address or MAC
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// Of this service (dhcp, tftp, http, syslog …), or of this program in syslog
+    /// Of this service (dhcp, tftp, http, dns, power, syslog, audit), or of this program in syslog
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
     /// From then on: a moment, a date (UTC), or how long ago
@@ -96,8 +101,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 }
 
 fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
+    let host = args.host.as_deref().map(as_told);
     let filter = Filter {
-        host: args.host.clone(),
+        host: host.clone(),
         service: args.service.clone(),
         since: args.since,
         until: args.until,
@@ -108,55 +114,60 @@ fn records(args: &QueryArgs) -> Result<Outcome, Failure> {
         out.add(&match args.place.format {
             Format::Text => text(entry),
             Format::Jsonl => json(entry),
-        });
-        ControlFlow::Continue(())
+        })
     })?;
-    out.flush();
-    told(&met, "record");
+    let _end = out.flush();
+    told(&args.place, &met, "record", host.as_deref());
     Ok(Outcome::Good)
 }
 
 fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
     let now = Timestamp::now().as_microsecond();
     let filter = Filter { since: args.since, ..Filter::default() };
-    let (mut out, mut boots, mut count) = (Printer::default(), Boots::of(&args.host), 0);
+    let host = as_told(&args.host);
+    let (mut out, mut boots, mut count) = (Printer::default(), Boots::of(&host), 0);
     let shown = |boot: Boot| match args.place.format {
         Format::Text => boot.text(now),
         Format::Jsonl => boot.json(now),
     };
     let met = look(&args.place, &filter, |entry| {
-        if let Some(boot) = boots.add(entry) {
-            count += 1;
-            out.add(&shown(boot));
-        }
-        ControlFlow::Continue(())
+        let Some(boot) = boots.add(entry) else { return ControlFlow::Continue(()) };
+        count += 1;
+        out.add(&shown(boot))
     })?;
+    let mut text = String::new();
     if let Some(boot) = boots.last() {
         count += 1;
-        out.add(&shown(boot));
+        text = shown(boot);
     }
-    out.flush();
-    told(&Met { records: count, ..met }, "boot");
+    let _end = out.add(&text).is_continue().then(|| out.flush());
+    told(&args.place, &Met { records: count, ..met }, "boot", Some(&host));
     Ok(Outcome::Good)
 }
 
 /// The records; a spool that is not there is the state folder of somebody else, most often.
 fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit::line::Entry) -> ControlFlow<()>) -> Result<Met, Failure> {
-    let folder = place.state.join(crate::operate::audit::FOLDER);
-    if !folder.is_dir() {
+    if !is_there(&place.state)? {
         return Err(format!(
-            "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator)",
-            folder.display()
+            "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator); a server that never recorded anything has none",
+            place.state.join(crate::operate::audit::FOLDER).display()
         )
         .into());
     }
     Ok(query(&place.state, filter, each)?)
 }
 
+/// A host as records name it: MACs with colons and in small letters.
+fn as_told(host: &str) -> String {
+    mac_of(host).unwrap_or_else(|| host.to_owned())
+}
+
 /// What standard output does not say.
-fn told(met: &Met, what: &str) {
+fn told(place: &Place, met: &Met, what: &str, host: Option<&str>) {
     if met.records == 0 {
-        say(&format!("no {what} was found"));
+        let near = host.and_then(|host| near(place, host));
+        let hint = near.map(|near| format!("; did you mean `{}`?", escaped(&near)));
+        say(&format!("no {what} was found{}", hint.unwrap_or_default()));
     }
     if met.damaged > 0 {
         let lines = if met.damaged == 1 { "line of the spool is" } else { "lines of the spool are" };
@@ -164,20 +175,36 @@ fn told(met: &Met, what: &str) {
     }
 }
 
+/// The host that was meant, where one of that name occurs nowhere: the nearest that does.
+fn near(place: &Place, host: &str) -> Option<String> {
+    // By their names in small letters.
+    let mut known = BTreeMap::new();
+    let read = query(&place.state, &Filter::default(), |entry| {
+        for name in [entry.host(), entry.text("mac")].into_iter().flatten() {
+            if known.len() < HOSTS_MAX {
+                known.entry(name.to_ascii_lowercase()).or_insert_with(|| name.to_owned());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    let host = host.to_ascii_lowercase();
+    read.ok().filter(|_| !known.contains_key(&host))?;
+    nearest(&host, known.keys().map(String::as_str)).and_then(|near| known.get(near).cloned())
+}
+
 /// Many lines in few writes.
 #[derive(Default)]
 struct Printer(String);
 
 impl Printer {
-    fn add(&mut self, text: &str) {
+    /// Whether anybody still reads: who has enough ends the search.
+    fn add(&mut self, text: &str) -> ControlFlow<()> {
         self.0.push_str(text);
-        if self.0.len() >= PRINT_BYTES {
-            self.flush();
-        }
+        if self.0.len() >= PRINT_BYTES { self.flush() } else { ControlFlow::Continue(()) }
     }
 
-    fn flush(&mut self) {
-        print(&std::mem::take(&mut self.0));
+    fn flush(&mut self) -> ControlFlow<()> {
+        print_on(&std::mem::take(&mut self.0))
     }
 }
 

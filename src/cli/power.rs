@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::site::Told;
@@ -13,6 +14,7 @@ use crate::answer::power::Schedule;
 use crate::event::{Event, Record};
 use crate::operate::audit;
 use crate::operate::power::act::{self, Action};
+use crate::operate::power::by_hand;
 use crate::out::table::{PowerRow, Tables};
 use crate::serve::clock::Clock;
 use crate::store;
@@ -143,6 +145,8 @@ fn chosen<'a>(who: &str, tables: &'a Tables) -> Result<Vec<&'a PowerRow>, Failur
         || "give one that has amt= or wake= in the site, or group:NAME or tag:NAME of several".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
+    let selector = tables.power.values().flat_map(|row| &row.selectors).find(|selector| selector.split_once(':').is_some_and(|(_, name)| name == who));
+    let hint = selector.map_or(hint, |selector| format!("did you mean `{selector}`?"));
     Err(format!("no host `{who}` that can be switched; {hint}").into())
 }
 
@@ -190,7 +194,14 @@ fn keep(args: &Args, events: &[Event]) {
     if let Err(error) = audit::append(&args.state, &records)
         && std::mem::replace(&mut *tell, false)
     {
-        say(&format!("warning: this is not kept in the audit: {}", chain(&error)));
+        say(&format!("warning: this is not kept in the audit: {}; give the --state of `pxelator serve`, and run it as root or as its user", chain(&error)));
+    }
+}
+
+/// A server that still tries an edge of before shall leave it.
+fn outdo(args: &Args, row: &PowerRow, given: Timestamp) {
+    if let Err(error) = by_hand::write(&args.state, &row.host, given) {
+        say(&format!("warning: {}: an edge that a server still tries may undo this: {}", row.host, chain(&error)));
     }
 }
 
@@ -198,7 +209,11 @@ fn one(args: &Args, row: &PowerRow, tables: &Tables) -> Row {
     let mut told = Row { host: row.host.clone(), state: None, told: None, schedule: None, error: None };
     match args.what.action() {
         Some(action) => {
+            let given = Clock::default().now();
             let done = act::carry_out(row, action, args.pxe, &args.state);
+            if done.is_ok() {
+                outdo(args, row, given);
+            }
             keep(args, &[event(row, action, &done)]);
             match done {
                 Ok(act::Outcome::Kept(state)) => told.state = Some(state.to_string()),

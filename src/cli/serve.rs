@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Become this user once the ports are bound
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// A rehearsal: the clock begins at this moment and runs on
+    /// A rehearsal: the clock begins at this moment and runs on; its --state is its own
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
 }

@@ -17,7 +17,7 @@
 
 use crate::check::Checked;
 use crate::diag::Diags;
-use crate::out::table::{SINKS, SPOOL, SinkRow, SpoolRow, json};
+use crate::out::table::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow, json};
 use crate::out::{Lines, Wing};
 use crate::source::Span;
 
@@ -25,7 +25,7 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let site = checked.site();
     let Some(audit) = &site.audit else { return };
     let (mut spool, mut sinks) = (Lines::default(), Lines::default());
-    spool.line(&[audit.span], json(&SpoolRow { keep_secs: audit.keep_secs }));
+    spool.line(&[audit.span], json(&SpoolRow { keep_secs: audit.keep_secs.unwrap_or(KEEP_SECS) }));
     for sink in &audit.sinks {
         let secret = sink.password.as_ref().and_then(|at| site.secrets.iter().find(|secret| secret.name == at.value));
         let row = SinkRow {

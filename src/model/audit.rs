@@ -3,13 +3,11 @@
 use super::At;
 use crate::source::Span;
 
-/// How long what happened is kept where nothing says so, in seconds.
-pub const KEEP_SECS: u64 = 365 * 86_400;
-
 /// All `audit` nodes together.
 #[derive(Debug)]
 pub struct Audit {
-    pub keep_secs: u64,
+    /// How long what happened is kept, where the site says so.
+    pub keep_secs: Option<u64>,
     /// In the order of the source.
     pub sinks: Vec<Couch>,
     pub span: Span,

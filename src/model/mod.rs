@@ -26,7 +26,7 @@ use crate::source::{FileId, Span};
 
 pub use address::{Mac, Subnet, SubnetError};
 pub use command::{Caller, Command, HOST, Pattern, Run};
-pub use audit::{Audit, Couch, CouchUrl, KEEP_SECS, UrlError};
+pub use audit::{Audit, Couch, CouchUrl, UrlError};
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};

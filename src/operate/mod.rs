@@ -4,7 +4,9 @@
 //!  serve ── Record ──► every listener, in order, before the reply goes out
 //!    └───── Tables ──► every part, anew when a generation is swapped
 //! ```
-//! Each part has a thread of its own: a disk, a sink or a machine that is slow holds up no service.
+//! Each part has a thread of its own: a sink or a machine that is slow holds up no service. What happens is
+//! written before it is answered, though: where writing to the disk takes long, DHCP, TFTP, HTTP, syslog and
+//! commands wait for it, and names are answered meanwhile.
 //!
 //! **Invariant:** a part sees a generation's tables and events, and never the compiler's rooms; what it
 //! must remember lies in the state folder, and is whole after a kill.
@@ -45,6 +47,8 @@ pub enum Error {
     Io { step: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{path}: {what}")]
     Secret { path: PathBuf, what: String },
+    #[error("this user may not read {path}: run it as root or as the user of `pxelator serve`")]
+    Denied { path: PathBuf },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -13,7 +13,7 @@ const KNOWN: &[(ErrorKind, &str)] = &[
     (ErrorKind::NotFound, "the site's secret lies here, and there is no such file"),
     (
         ErrorKind::PermissionDenied,
-        "the site's secret lies here, and this user may not read it (chown it to the user of `pxelator serve`)",
+        "the site's secret lies here, and this user may not read it: `pxelator serve` runs as the user that owns it, and so must `pxelator power` (or as root)",
     ),
 ];
 

@@ -6,11 +6,9 @@
 //!
 //! **Invariant:** nothing here knows a site, and nothing here touches a disk.
 
-mod commands;
 pub mod diff;
 pub mod manifest;
 pub mod plan;
-mod power;
 pub mod serial;
 pub mod table;
 pub mod tree;

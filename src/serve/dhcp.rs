@@ -64,7 +64,7 @@ impl Dhcp {
                 error!("{}; no reply was sent: clients will ask again", chain(&*error));
                 continue;
             }
-            self.shared.journal.record(&events);
+            self.shared.record(events).await;
             for (bytes, to, arrival) in replies {
                 if let Err(error) = self.socket.send(&bytes, to, &arrival).await {
                     debug!("DHCP to {to}: {error}");

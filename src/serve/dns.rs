@@ -74,6 +74,7 @@ impl Dns {
         let none = || world.tables.commands.is_empty();
         let told = (!none()).then(|| self.heard.with(|commands, secs| commands::answer(request, &world.tables, &world.zones, commands, secs))).flatten();
         let Some(told) = told else { return answer(request, &world.tables, &world.zones) };
+        // At once, and not beside the loop: a label that was used is known as such before the next question.
         self.shared.journal.record(&told.events);
         told.reply.map_or(Answer::Silence, Answer::Reply)
     }

@@ -101,7 +101,7 @@ async fn respond(
         },
         &shared.world().tables,
     );
-    shared.journal.record(std::slice::from_ref(&answer.event));
+    shared.record(vec![answer.event]).await;
     let mut response = hyper::Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(*name, value);

@@ -5,10 +5,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::clock::Clock;
 use crate::event::{Event, Record};
+use crate::terminal::json_escaped;
 
 /// Somebody who hears all that happens, in the loop that made it happen: it returns at once, and waits
 /// for no network and no disk's cache.
@@ -51,7 +52,26 @@ impl Journal {
     }
 }
 
-/// An event as a line of the log; names from the wire come escaped, as JSON.
+/// An event as a line of the log; names from the wire come escaped, and it is JSON all the same.
 fn note(event: &Event) {
-    info!("{}", crate::out::table::json(event));
+    let json = crate::out::table::json(event);
+    let line = json_escaped(&json);
+    if is_trouble(event) { warn!("{line}") } else { info!("{line}") }
+}
+
+/// Does somebody have to look after it?
+fn is_trouble(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::PowerFailed { .. }
+            | Event::CommandRefused { .. }
+            | Event::LabelsGuessed { .. }
+            | Event::HelpCalled { .. }
+            | Event::LinesDropped { .. }
+            | Event::RecordsLost { .. }
+            | Event::DocumentRefused { .. }
+            | Event::PoolExhausted { .. }
+            | Event::AddressDeclined { .. }
+            | Event::ReservationDeclined { .. }
+    )
 }

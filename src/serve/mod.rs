@@ -30,15 +30,17 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use self::clock::Clock;
 use self::journal::Journal;
 use self::world::{World, load, verified, watch_link};
 use crate::answer::dns::ZoneError;
+use crate::event::Event;
 use crate::out::plan::short;
 use crate::out::table::{TableError, Tables};
 use crate::store;
@@ -50,19 +52,24 @@ pub struct Service {
     pub about: &'static str,
     /// Before any offset.
     pub port: u16,
+    /// Does it end by itself, once told, when it has read what arrived?
+    drains: bool,
     start: fn(&Arc<Shared>, SocketAddrV4) -> Result<Running, Error>,
 }
+
+/// How long a service may take to end by itself.
+const DRAIN_WAIT: Duration = Duration::from_secs(5);
 
 /// A service that has its sockets, and runs when polled.
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 
 /// All services. DHCP comes first: a port that is taken is most often its.
 pub const SERVICES: &[Service] = &[
-    Service { name: "DHCP", about: "addresses, and the first program to load", port: 67, start: dhcp::start },
-    Service { name: "TFTP", about: "loaders, menus, kernels", port: 69, start: tftp::start },
-    Service { name: "DNS", about: "our zones; other names by forwarding", port: 53, start: dns::start },
-    Service { name: "HTTP", about: "iPXE scripts, kernels, everything in the assets", port: 80, start: http::start },
-    Service { name: "syslog", about: "what machines log, kept by the audit", port: 514, start: syslog::start },
+    Service { name: "DHCP", about: "addresses, and the first program to load", port: 67, drains: false, start: dhcp::start },
+    Service { name: "TFTP", about: "loaders, menus, kernels", port: 69, drains: false, start: tftp::start },
+    Service { name: "DNS", about: "our zones; other names by forwarding", port: 53, drains: false, start: dns::start },
+    Service { name: "HTTP", about: "iPXE scripts, kernels, everything in the assets", port: 80, drains: false, start: http::start },
+    Service { name: "syslog", about: "what machines log, kept by the audit", port: 514, drains: true, start: syslog::start },
 ];
 
 /// Where and how to serve.
@@ -98,6 +105,8 @@ pub enum Error {
     Bind { service: &'static str, protocol: &'static str, address: SocketAddrV4, hint: &'static str, source: io::Error },
     #[error("cannot {step} {path}")]
     State { step: &'static str, path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{path}: {what}")]
+    Folder { path: PathBuf, what: &'static str },
     #[error("there is no user `{0}` on this machine: create it, or give another --user")]
     User(String),
     #[error("port offset {0} is too large: syslog's port 514 and all others must stay below 65,536")]
@@ -132,6 +141,10 @@ struct Shared {
     tables: watch::Sender<Arc<Tables>>,
     leases: state::LeaseStore,
     journal: Arc<Journal>,
+    /// Whose turn it is to record: one thread at a time waits for a disk, and not all that there are.
+    recording: tokio::sync::Mutex<()>,
+    /// Told to whoever must end by itself.
+    stopping: watch::Sender<bool>,
 }
 
 /// What the operating half needs of the serving one.
@@ -159,7 +172,21 @@ impl Shared {
             journal: Arc::new(Journal::new(options.clock)),
             tables: watch::Sender::new(world.tables.clone()),
             world: RwLock::new(Arc::new(world)),
+            recording: tokio::sync::Mutex::default(),
+            stopping: watch::Sender::new(false),
             options,
+        }
+    }
+
+    /// Records beside the loop: while a disk is slow whoever records waits for it, and the others go on.
+    async fn record(&self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let _turn = self.recording.lock().await;
+        let journal = self.journal.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || journal.record(&events)).await {
+            error!("what happened was not recorded: {error}");
         }
     }
 
@@ -194,6 +221,7 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         }
         drop_privileges(&shared.options)?;
         // Only now is the state folder opened: root does not touch what the service's user can change.
+        state::keep_apart(&shared.options.state, shared.options.clock.is_set())?;
         shared.leases.open(shared.options.clock.secs())?;
         shared.swap(load(&shared.options)?);
         let beside = begin(&shared.handle()).map_err(Error::Operate)?;
@@ -201,9 +229,16 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         warn_foreign_servers(&shared.world().tables, &shared.options);
         shared.tell(None);
         info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
+        if shared.options.clock.is_set() {
+            warn!("a rehearsal: it is {} by --now; machines that have schedules are switched all the same", shared.options.clock.now());
+        }
         let services = running.into_iter().map(tokio::task::spawn_local);
-        let services: Vec<_> = services.collect();
+        let mut services: Vec<_> = services.collect();
         let ended = signals(&shared, moved).await;
+        shared.stopping.send_replace(true);
+        for (_, task) in SERVICES.iter().zip(&mut services).filter(|(service, _)| service.drains) {
+            let _what_takes_longer_is_ended = tokio::time::timeout(DRAIN_WAIT, task).await;
+        }
         services.iter().for_each(tokio::task::JoinHandle::abort);
         beside.end();
         let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);

@@ -27,6 +27,27 @@ pub(super) fn make_folder(state: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(state).map_err(failed("make the state folder", state))
 }
 
+/// A rehearsal's file in its state folder.
+const REHEARSAL: &str = "rehearsal";
+
+/// What happened at times that were made up, and what really happened, never lie in one folder: the order
+/// of records, and what is old, would be wrong for both.
+pub(super) fn keep_apart(state: &Path, is_rehearsal: bool) -> Result<(), Error> {
+    let mark = state.join(REHEARSAL);
+    match (is_rehearsal, mark.exists()) {
+        (true, false) if state.join(LEASES_FILE).exists() => Err(Error::Folder {
+            path: state.to_owned(),
+            what: "what really happened is kept here: give a rehearsal (--now) a state folder of its own: --state DIR",
+        }),
+        (true, false) => std::fs::write(&mark, "").map_err(failed("write", &mark)),
+        (false, true) => Err(Error::Folder {
+            path: state.to_owned(),
+            what: "a rehearsal (--now) was kept here: give it a state folder of its own, and this service another: --state DIR",
+        }),
+        (true, true) | (false, false) => Ok(()),
+    }
+}
+
 // ── leases ────────────────────────────────────────────────────────────────────────────────
 
 /// Pool leases, in memory and on disk.
@@ -61,7 +82,11 @@ impl LeaseStore {
     }
 
     fn database(&self) -> Result<Database, Error> {
-        Database::create(&self.path).map_err(failed("open (is another pxelator serving?)", &self.path))
+        Database::create(&self.path).map_err(|error| {
+            let forbidden = matches!(&error, redb::DatabaseError::Storage(redb::StorageError::Io(io)) if io.kind() == std::io::ErrorKind::PermissionDenied);
+            let step = if forbidden { "open (give the state folder, and all in it, to the user of --user: chown -R)" } else { "open (is another pxelator serving?)" };
+            failed(step, &self.path)(error)
+        })
     }
 
     /// The leases in memory, for one short look or change.
@@ -175,6 +200,19 @@ mod tests {
         let kept: Vec<_> = opened(50).with(|leases| leases.iter().map(|lease| lease.address).collect());
         assert_eq!(kept, [Ipv4Addr::new(10, 0, 0, 9)]);
         assert_eq!(opened(100).with(|leases| leases.iter().count()), 0);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_rehearsal_and_what_really_happens_have_folders_of_their_own() {
+        let folder = std::env::temp_dir().join(format!("pxelator-apart-{}", std::process::id()));
+        make_folder(&folder).unwrap();
+        let refused = |is_rehearsal| keep_apart(&folder, is_rehearsal).map_err(|error| error.to_string().contains("--state DIR"));
+        assert_eq!(refused(false), Ok(()));
+        std::fs::write(folder.join(LEASES_FILE), "").unwrap();
+        assert_eq!((refused(false), refused(true)), (Ok(()), Err(true)));
+        std::fs::remove_file(folder.join(LEASES_FILE)).unwrap();
+        assert_eq!((refused(true), refused(true), refused(false)), (Ok(()), Ok(()), Err(true)));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,12 +1,13 @@
 //! The syslog service: datagrams in batches, each batch recorded at once.
 //!
 //! UDP has no reply: what was read is in the spool before the next batch is, and what the kernel dropped
-//! before we read it is counted and recorded too.
+//! before we read it is counted and recorded too. A stop reads what had arrived by then.
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket as StdSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, setsockopt, sockopt};
 use tokio::io::Interest;
@@ -24,6 +25,9 @@ const BATCH_MAX: usize = 64;
 const DATAGRAM_BYTES_MAX: usize = TEXT_BYTES_MAX + 2048;
 /// How much may wait in the socket, in bytes: the lines of about a second at 50,000 a second.
 const WAITING_BYTES: usize = 64 << 20;
+/// How long a stop waits for what had arrived, and then for counting what is left.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+const COUNT_MAX: Duration = Duration::from_secs(1);
 
 pub(super) fn start(shared: &Arc<Shared>, address: SocketAddrV4) -> Result<Running, Error> {
     let socket = bind(address).map_err(|error| Error::bind("syslog", "UDP", address, error))?;
@@ -58,17 +62,40 @@ struct Arrival {
 impl Syslog {
     async fn run(self) {
         let mut buffers = vec![[0; DATAGRAM_BYTES_MAX]; BATCH_MAX];
-        let mut dropped = 0;
+        let (mut dropped, mut stopping) = (0, self.shared.stopping.subscribe());
         loop {
-            let read = self.socket.async_io(Interest::READABLE, || read(&self.socket, &mut buffers)).await;
+            let read = tokio::select! {
+                read = self.socket.async_io(Interest::READABLE, || read(&self.socket, &mut buffers)) => read,
+                _ = stopping.wait_for(|stops| *stops) => break,
+            };
             match read {
-                Ok(arrivals) => self.record(&arrivals, &buffers, &mut dropped),
+                Ok(arrivals) => self.shared.record(self.events(&arrivals, &buffers, &mut dropped)).await,
                 Err(error) => debug!("syslog: {error}"),
             }
         }
+        self.drain(&mut buffers, &mut dropped);
     }
 
-    fn record(&self, arrivals: &[Arrival], buffers: &[[u8; DATAGRAM_BYTES_MAX]], dropped: &mut u32) {
+    /// What waits in the socket is kept like all before it; what there is no time for is counted.
+    fn drain(&self, buffers: &mut [[u8; DATAGRAM_BYTES_MAX]], dropped: &mut u32) {
+        let begun = Instant::now();
+        let mut count = 0;
+        while let Ok(arrivals) = read(&self.socket, buffers) {
+            if begun.elapsed() < DRAIN_MAX {
+                self.shared.journal.record(&self.events(&arrivals, buffers, dropped));
+            } else if begun.elapsed() < DRAIN_MAX + COUNT_MAX {
+                count += arrivals.len() as u64;
+            } else {
+                break;
+            }
+        }
+        if count > 0 {
+            warn!("syslog: {count} lines or more had arrived, and there was no time to keep them before the stop");
+            self.shared.journal.record(&[Event::LinesDropped { count }]);
+        }
+    }
+
+    fn events(&self, arrivals: &[Arrival], buffers: &[[u8; DATAGRAM_BYTES_MAX]], dropped: &mut u32) -> Vec<Event> {
         let (world, now) = (self.shared.world(), self.shared.options.clock.secs());
         let mut events = Vec::with_capacity(arrivals.len());
         for (arrival, buffer) in arrivals.iter().zip(buffers) {
@@ -82,7 +109,7 @@ impl Syslog {
             let line = |host: Option<&str>| answer(datagram, arrival.len, arrival.peer, host);
             events.push(self.shared.leases.with(|leases| line(host_at(arrival.peer, &world.tables, leases, now))));
         }
-        self.shared.journal.record(&events);
+        events
     }
 }
 

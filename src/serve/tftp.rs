@@ -64,11 +64,11 @@ async fn run(socket: Socket, shared: Arc<Shared>) {
         let reply = match answer(packet, *arrival.peer.ip(), &shared.world().tables) {
             None => continue,
             Some(Answer::Error { code, text, event }) => {
-                shared.journal.record(event.as_slice());
+                shared.record(event.into_iter().collect()).await;
                 error(code, &text)
             }
             Some(Answer::Transfer { content, options, event }) => {
-                shared.journal.record(&[event]);
+                shared.record(vec![event]).await;
                 if transfers.begin(packet, arrival, content, options) {
                     continue;
                 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with, syncfs};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with, syncfs};
 
 use super::{Error, Result, failed, read_folder};
 use crate::out::{MANIFEST, Manifest, Tree};
@@ -142,6 +142,22 @@ pub(crate) fn replace_state(path: &Path, text: &str) -> Result<()> {
         let _only_root_may = fchown(file, Some(owner.uid()), Some(owner.gid()));
         Ok(())
     })
+}
+
+/// A folder in a state folder, which belongs to whoever has the one around it. A link is none.
+pub(crate) fn make_in_state(folder: &Path) -> Result<()> {
+    let owner = fs::metadata(folder.parent().unwrap_or(Path::new("."))).map_err(failed("open", folder))?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("make", folder)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = File::from(rustix::fs::open(folder, flags, Mode::empty()).map_err(|errno| failed("open", folder)(errno.into()))?);
+    if made.metadata().map_err(failed("open", folder))?.uid() == 0 {
+        // Others than root may not give folders away, and need not.
+        let _only_root_may = fchown(&made, Some(owner.uid()), Some(owner.gid()));
+    }
+    Ok(())
 }
 
 fn replace(path: &Path, text: &str, dress: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {

@@ -75,6 +75,15 @@ pub(crate) struct Device {
     pub(crate) address: SocketAddrV4,
 }
 
+/// What a server within TLS shows: a certificate and its key in PEM.
+pub(crate) fn tls(pem: &str) -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
+}
+
 impl Device {
     /// Listens; the machine behind it is off.
     pub(crate) fn listen(address: SocketAddrV4, password: &str, on_change: impl FnMut(Change) + Send + 'static) -> Device {
@@ -83,12 +92,7 @@ impl Device {
 
     /// The same within TLS, with a certificate and its key in PEM.
     pub(crate) fn listen_tls(address: SocketAddrV4, password: &str, pem: &str) -> Device {
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
-        Device::start(address, password, |_| {}, Some(Arc::new(config)))
+        Device::start(address, password, |_| {}, Some(tls(pem)))
     }
 
     fn start(

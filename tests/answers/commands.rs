@@ -13,10 +13,13 @@ use super::tables_of;
 
 const SITE: &str = r#"
 site lab domain="lab.example"
+secret amt file="/run/secrets/amt"
 network lan "10.0.0.0/24" server=2 {
-    host boot 2
-    host kiosk 11 "54:b2:03:00:00:0b"
-    host roamer "52:54:00:00:00:0a"
+    pool 100 199
+    host boot 2 "52:54:00:00:00:02" wake=#true
+    host kiosk 11 "54:b2:03:00:00:0b" amt=amt
+    host roamer "52:54:00:00:00:0a" wake=#true
+    host printer 50 "52:54:00:00:00:50"
 }
 network far "10.1.0.0/16"
 dns {
@@ -271,6 +274,9 @@ fn names_above_commands_exist_and_all_others_are_the_zones_own() {
     assert_eq!(server.ask("nobody.do.lab.example", RecordType::A), bare, "nobody learns which hosts there are");
     assert_eq!(server.ask("roamer.lab.example", RecordType::A), bare, "a host that has no record, and `off` below it");
     assert_eq!(server.ask("wake.nobody.do.lab.example", RecordType::A).code, ResponseCode::NXDomain);
+    assert_eq!(server.ask("wake.printer.do.lab.example", RecordType::A).code, ResponseCode::NXDomain, "nothing switches it");
+    assert_eq!(server.ask("off.boot.lab.example", RecordType::A).code, ResponseCode::NXDomain, "it can only be woken");
+    assert_eq!(server.ask("is.printer.do.lab.example", RecordType::A).code, ResponseCode::NoError);
     for name in [
         "kiosk.lab.example",
         "lab.example",
@@ -321,8 +327,22 @@ fn a_status_tells_what_happened_last() {
     assert_eq!((on.alias, on.data), (address("on.is.kiosk.do.lab.example."), address("10.0.0.11")));
     assert_eq!(server.ask(name, RecordType::TXT).data, address("kiosk was on 90 s ago"));
     assert_eq!(server.ask("on.is.kiosk.do.lab.example", RecordType::A).data, address("10.0.0.11"));
+    // What switches machines tells what it found, and what it did.
+    server.commands.heard(&Event::PowerSeen { host: "kiosk".into(), state: "off".into() }, server.secs);
+    assert_eq!(server.ask(name, RecordType::TXT).data, address("kiosk was off 0 s ago"));
+    let changed = Event::PowerChanged { host: "kiosk".into(), action: "on".into(), by: "schedule".into() };
+    server.commands.heard(&changed, server.secs);
+    assert_eq!(server.ask(name, RecordType::TXT).data, address("kiosk was on 0 s ago"));
     server.secs += 3600;
     assert_eq!(server.ask(name, RecordType::A).data, address("127.0.0.5"), "what is old tells nothing");
+    let changed =
+        |action: &'static str| Event::PowerChanged { host: "kiosk".into(), action: action.into(), by: "schedule".into() };
+    server.commands.heard(&changed("on"), server.secs);
+    assert_eq!(server.ask(name, RecordType::A).data, address("127.0.0.5"), "it is not up yet");
+    server.commands.heard(&changed("off"), server.secs);
+    assert_eq!(server.ask(name, RecordType::A).data, address("127.0.0.4"));
+    server.commands.heard(&Event::PowerSeen { host: "kiosk".into(), state: "on".into() }, server.secs);
+    assert_eq!(server.ask(name, RecordType::A).data, address("10.0.0.11"));
     assert_eq!(server.events.len(), 2);
 }
 

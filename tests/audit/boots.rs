@@ -141,6 +141,30 @@ fn each_boot_is_one_and_ipxe_after_a_loader_is_none_of_its_own() {
 }
 
 #[test]
+fn what_comes_hours_later_or_before_is_none_of_a_boot() {
+    let begun = || vec![(0, discover(Some(7), false)), (3, offer()), (5, grant()), (6, asked("menus/kiosk-01.ipxe", true))];
+    let hours = 2 * 3_600_000;
+    for (later, boots) in [
+        // It starts from its own disk, and is up: two hours later it says something.
+        (vec![(hours, line("a line of the disk's system"))], 1),
+        // The clock was set back.
+        (vec![(-hours, asked("debian-12/vmlinuz", true)), (-hours + 1, line("up"))], 1),
+        (vec![(-hours, discover(Some(7), false)), (-hours + 3, offer())], 2),
+        // iPXE that asks two hours later was not loaded before.
+        (vec![(hours, discover(Some(7), true)), (hours + 3, offer())], 2),
+    ] {
+        let folder = folder();
+        record(&folder, BEGIN, [begun(), later].concat());
+        let out = told(&folder, &["kiosk-01", "--format", "jsonl"]);
+        let told: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(told.len(), boots, "{out}");
+        assert!(told[0]["end"].as_str().unwrap().starts_with("stopped after menu: "), "{out}");
+        let after = told.iter().flat_map(|boot| boot["steps"].as_array().unwrap()).map(|step| step["after"].as_f64().unwrap());
+        assert!(after.into_iter().all(|after| (0.0..600.0).contains(&after)), "{out}");
+    }
+}
+
+#[test]
 fn whoever_switched_it_on_is_told_first() {
     let folder = folder();
     let on = Event::PowerChanged { host: "kiosk-01".into(), action: "on".into(), by: "schedule".into() };

@@ -1,10 +1,14 @@
 //! A sink that refuses, is full of mistakes, or does not know us.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::json;
 
 use super::fake::{Fake, Mood, State};
 use super::{early_in_a_second, lines_of, query, sender, site, until};
-use crate::harness::{ROOT, Server};
+use crate::harness::{Folder, PROGRAM, ROOT, Server, files, have, tool};
 
 fn sink(fake: &Fake, more: &str) -> String {
     format!("audit {{ couchdb \"http://127.0.0.1:{}/audit\"{more} }}", fake.port)
@@ -28,7 +32,13 @@ fn each_once(fake: &Fake, addresses: std::ops::RangeInclusive<u8>) {
 
 #[test]
 fn a_sink_of_many_moods_has_each_line_once() {
-    let moods = [Mood::Status(503), Mood::HalfTheRows, Mood::HalfTheAnswer, Mood::RowFails("internal_server_error")];
+    let moods = [
+        Mood::Status(503),
+        Mood::HalfTheRows,
+        Mood::HalfTheAnswer,
+        Mood::RowFails("internal_server_error"),
+        Mood::RowFails("unauthorized"),
+    ];
     let fake = Fake::start(State { moods: moods.to_vec(), ..State::default() });
     let folder = site(&sink(&fake, ""));
     let server = Server::start(&folder, &[]);
@@ -68,6 +78,36 @@ fn what_a_sink_never_takes_is_told_and_blocks_nothing() {
     until("it is news", || fake.documents().iter().any(|document| document["source"] == "server").then_some(()));
 }
 
+/// Takes the cursor away, so that everything is sent again; where it was.
+fn without_cursor(folder: &Folder) -> PathBuf {
+    let cursors = files(&folder.0.join("state/audit")).into_keys().filter(|path| path.ends_with(".cursor"));
+    let cursor = cursors.map(|path| folder.0.join("state/audit").join(path)).next().unwrap();
+    fs::remove_file(&cursor).unwrap();
+    cursor
+}
+
+#[test]
+fn joined_documents_that_are_too_much_at_once_go_in_halves() {
+    let fake = Fake::start(State::default());
+    let folder = site(&sink(&fake, ""));
+    let server = Server::start(&folder, &[]);
+    send(&server, 1..=20);
+    each_once(&fake, 1..=20);
+    server.kill();
+    without_cursor(&folder);
+    let mut state = fake.state.lock().unwrap();
+    for (_, document) in state.documents.iter_mut().rev().take(2) {
+        (document["lines"], document["count"]) = (json!([]), json!(0));
+    }
+    state.joined_max = Some(1);
+    state.requests.clear();
+    drop(state);
+    let _server = Server::start(&folder, &[]);
+    each_once(&fake, 1..=20);
+    let requests = fake.state.lock().unwrap().requests.clone();
+    assert_eq!(requests.iter().filter(|count| **count > 2).count(), 1, "what was done already is not sent again: {requests:?}");
+}
+
 #[test]
 fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
     let fake = Fake::start(State::default());
@@ -77,9 +117,7 @@ fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
     each_once(&fake, 1..=20);
     server.kill();
     // As if it had been killed before the cursor was written.
-    let cursors = || fs::read_dir(folder.0.join("state/audit")).unwrap().map(|entry| entry.unwrap().path());
-    let cursor = cursors().find(|path| path.extension().is_some_and(|end| end == "cursor")).unwrap();
-    fs::remove_file(&cursor).unwrap();
+    let cursor = without_cursor(&folder);
     let before = fake.documents();
     let _server = Server::start(&folder, &[]);
     until("the cursor is written again", || fs::read_to_string(&cursor).ok().filter(|text| !text.contains("\"offset\":0")));
@@ -88,10 +126,65 @@ fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
     each_once(&fake, 1..=20);
 }
 
+#[test]
+fn a_sink_whose_authority_is_ones_own_is_trusted_when_the_machine_does() {
+    if !have(&["openssl"]) {
+        return;
+    }
+    let folder = site("");
+    let path = |name: &str| folder.0.join(name).display().to_string();
+    let (ca, ca_key, own, key) = (path("ca"), path("ca.key"), path("own"), path("own.key"));
+    let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout"];
+    tool("openssl", &[&made[..], &[&ca_key, "-out", &ca, "-subj", "/CN=authority"]].concat());
+    let names = ["-subj", "/CN=couch", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"];
+    tool("openssl", &[&made[..], &[&key, "-out", &own, "-CA", &ca, "-CAkey", &ca_key], &names].concat());
+    let fake = Fake::start_tls(State::default(), &(fs::read_to_string(&own).unwrap() + &fs::read_to_string(&key).unwrap()));
+    let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap();
+    fs::write(folder.0.join("site.kdl"), text + &sink(&fake, "").replace("http:", "https:") + "\n").unwrap();
+    folder.run(&["build"]).ended(0);
+    // A file of authorities of its own, in which ours is not yet.
+    let trusted = path("trusted");
+    fs::write(&trusted, "").unwrap();
+    let offset = 31_500 + (std::process::id() % 500) as u16;
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--state", "state", "--port-offset", &offset.to_string()]).current_dir(&folder.0);
+    command.env("SSL_CERT_FILE", &trusted);
+    let server = Server::spawn(command, offset);
+    send(&server, 1..=3);
+    let told = server.wait_for("WARN audit");
+    let manual = fs::read_to_string(format!("{ROOT}/docs/audit.md")).unwrap();
+    assert!(manual.contains(&as_in_the_manual(&told, &fake, "")), "docs/audit.md has not: {told}");
+    fs::copy(&ca, &trusted).unwrap();
+    server.wait_for("is back after");
+    each_once(&fake, 1..=3);
+}
+
+#[test]
+fn a_spool_that_began_anew_goes_to_the_sink_all_the_same() {
+    let fake = Fake::start(State::default());
+    let folder = site(&sink(&fake, ""));
+    let server = Server::start(&folder, &[]);
+    send(&server, 1..=20);
+    each_once(&fake, 1..=20);
+    server.kill();
+    // The state folder of a backup: the cursor is beyond what there is.
+    for entry in fs::read_dir(folder.0.join("state/audit")).unwrap().map(Result::unwrap) {
+        if entry.path().extension().is_some_and(|end| end == "jsonl") {
+            fs::write(entry.path(), "").unwrap();
+        }
+    }
+    let server = Server::start(&folder, &[]);
+    let told = server.wait_for("the spool is not the one that the cursor");
+    assert!(told.contains("gets all of it again (it keeps each record once)"), "{told}");
+    send(&server, 21..=21);
+    each_once(&fake, 1..=21);
+}
+
 /// A message of the log, with the changing parts as the manual writes them.
 fn as_in_the_manual(line: &str, fake: &Fake, file: &str) -> String {
     let message = line.split_once("audit: ").unwrap().1;
-    message.replace(&format!("127.0.0.1:{}", fake.port), "10.77.0.51:5984").replace(file, "/run/secrets/couchdb")
+    let message = message.replace(&format!("127.0.0.1:{}", fake.port), "10.77.0.51:5984");
+    if file.is_empty() { message } else { message.replace(file, "/run/secrets/couchdb") }
 }
 
 #[test]

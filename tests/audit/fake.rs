@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 /// What it does with the next request for `_bulk_docs`.
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) login: Option<&'static str>,
     /// The most documents that a request may have: more is 413.
     pub(super) documents_max: Option<usize>,
+    /// The same for those that are joined with what is there.
+    pub(super) joined_max: Option<usize>,
     /// Documents whose id ends like this are refused for ever.
     pub(super) forbidden: Option<&'static str>,
     /// The numbers of documents in each request for `_bulk_docs`.
@@ -42,13 +45,25 @@ pub(super) struct Fake {
 
 impl Fake {
     pub(super) fn start(state: State) -> Fake {
+        Fake::begin(state, None)
+    }
+
+    /// The same within TLS, with a certificate and its key in PEM.
+    pub(super) fn start_tls(state: State, pem: &str) -> Fake {
+        Fake::begin(state, Some(crate::amt::tls(pem)))
+    }
+
+    fn begin(state: State, tls: Option<Arc<ServerConfig>>) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, state) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(state)));
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let shared = shared.clone();
-                std::thread::spawn(move || while one(&stream, &shared).is_some() {});
+                let (shared, tls) = (shared.clone(), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => converse(stream, &shared),
+                    Some(config) => converse(StreamOwned::new(ServerConnection::new(config).unwrap(), stream), &shared),
+                });
             }
         });
         Fake { port, state }
@@ -59,9 +74,13 @@ impl Fake {
     }
 }
 
+fn converse(mut stream: impl Read + Write, shared: &Mutex<State>) {
+    while one(&mut stream, shared).is_some() {}
+}
+
 /// One request and its answer; `None` where the connection is over.
-fn one(stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
-    let mut reader = BufReader::new(stream);
+fn one(stream: &mut (impl Read + Write), shared: &Mutex<State>) -> Option<()> {
+    let mut reader = BufReader::new(&mut *stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;
     let (mut length, mut login) = (0, None);
@@ -82,13 +101,10 @@ fn one(stream: &TcpStream, shared: &Mutex<State>) -> Option<()> {
     let text = answer.to_string();
     let sent = if whole { text.as_str() } else { &text[..text.len() / 2] };
     let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len());
-    let mut out = stream;
-    out.write_all(format!("{head}{sent}").as_bytes()).ok()?;
-    if !whole {
-        let _gone_already = stream.shutdown(std::net::Shutdown::Both);
-        return None;
-    }
-    Some(())
+    stream.write_all(format!("{head}{sent}").as_bytes()).ok()?;
+    stream.flush().ok()?;
+    // Half an answer is followed by a hang-up.
+    whole.then_some(())
 }
 
 fn answer(state: &mut State, line: &str, login: Option<&str>, body: &Value) -> (u16, Value, bool) {
@@ -117,7 +133,8 @@ fn answer(state: &mut State, line: &str, login: Option<&str>, body: &Value) -> (
 fn bulk(state: &mut State, body: &Value) -> (u16, Value, bool) {
     let documents = body["docs"].as_array().unwrap();
     state.requests.push(documents.len());
-    if state.documents_max.is_some_and(|most| documents.len() > most) {
+    let joined = documents.iter().filter(|document| document["_rev"].is_string()).count();
+    if state.documents_max.is_some_and(|most| documents.len() > most) || state.joined_max.is_some_and(|most| joined > most) {
         return (413, json!({ "error": "too_large", "reason": "the request entity is too large" }), true);
     }
     let mood = (!state.moods.is_empty()).then(|| state.moods.remove(0));

@@ -1,5 +1,6 @@
 //! What happened: kept through kills and full disks, asked for, and brought to a CouchDB once and not twice.
 
+mod asking;
 mod boots;
 mod couch;
 mod disk;

@@ -124,21 +124,43 @@ fn a_kill_loses_no_line_that_was_read() {
 }
 
 #[test]
+fn a_stop_keeps_or_counts_what_had_arrived() {
+    if !have(&["root"]) {
+        return; // a small socket drops some unseen
+    }
+    const SENT: usize = 10_000;
+    let folder = site("");
+    let server = Server::start(&folder, &[]);
+    let socket = sender(&server, "127.0.0.1");
+    // While it is held, all of it waits in the socket.
+    server.signal("-STOP");
+    (1..=SENT).for_each(|n| assert!(socket.send(format!("<13>stop: {n}").as_bytes()).is_ok()));
+    server.signal("-TERM");
+    server.signal("-CONT");
+    server.wait_for("stopped");
+    let kept = query(&folder, &["--service", "stop"]).len();
+    let dropped: u64 = query(&folder, &["--grep", "^lines-dropped"]).iter().map(|record| record["count"].as_u64().unwrap()).sum();
+    assert!(kept > SENT / 10 && kept + dropped as usize == SENT, "{kept} kept, {dropped} counted");
+}
+
+#[test]
 fn what_comes_by_the_wire_does_nothing_to_a_terminal() {
     let folder = site("");
     let server = Server::start(&folder, &[]);
     let socket = sender(&server, "127.0.0.9");
     let long = [b"<13>long: ".as_slice(), &[b'x'; 20_000]].concat();
-    for line in [b"<13>evil: \x1b[2J\xff\r\nnext \xe2\x80\xae".as_slice(), &long, b"", b"\0\n"] {
+    for line in [b"<13>evil: \x1b[2J\xff\r\nnext \xe2\x80\xae\xc2\x9b".as_slice(), &long, b"", b"\0\n"] {
         socket.send(line).unwrap();
     }
     until("four lines came", || Some(query(&folder, &["--host", "pc"])).filter(|all| all.len() == 4));
     let text = folder.run(&["audit", "query", "--state", "state", "--host", "pc"]).ended(0).out();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].ends_with(" pc syslog user.notice evil: \\x1b[2J\\xff\\x0d\\x0anext \\u{202e}"), "{text}");
+    assert!(lines[0].ends_with(" pc syslog user.notice evil: \\x1b[2J\\xff\\x0d\\x0anext \\u{202e}\\x9b"), "{text}");
     assert!(lines[1].contains("long: xxx") && lines[1].ends_with("xxx … (11808 bytes more were cut)"), "{}", lines[1].len());
     assert_eq!(lines.len(), 4);
     assert!(lines[2..].iter().all(|line| line.ends_with(" pc syslog user.notice ")), "{text}");
+    let json = folder.run(&["audit", "query", "--state", "state", "--grep", "next", "--format", "jsonl"]).ended(0).out();
+    assert!(json.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}') && json.contains("\\u202e\\u009b"), "{json}");
 }
 
 #[test]

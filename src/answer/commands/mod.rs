@@ -244,7 +244,15 @@ impl Asked<'_> {
     }
 
     /// The one place where a command is given.
-    fn give(&self, key: (Ipv4Addr, String), label: &str, worthless: u64, address: Option<Ipv4Addr>, commands: &mut Commands, events: &mut Vec<Event>) -> Said {
+    fn give(
+        &self,
+        key: (Ipv4Addr, String),
+        label: &str,
+        worthless: u64,
+        address: Option<Ipv4Addr>,
+        commands: &mut Commands,
+        events: &mut Vec<Event>,
+    ) -> Said {
         commands.given.retain(|_, until| self.secs < *until);
         let of_asker = commands.given.keys().filter(|(asker, _)| *asker == self.request.peer).count();
         if commands.given.len() >= GIVEN_MAX || of_asker >= GIVEN_PER_ASKER_MAX {

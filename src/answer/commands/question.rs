@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::out::table::{CommandRow, Tables};
+use crate::out::table::{CommandRow, Run, Tables};
 
 /// Where the first question begins (RFC 1035 §4.1.1).
 const HEADER_BYTES: usize = 12;
@@ -32,9 +32,17 @@ pub(super) struct Found<'t> {
 }
 
 impl Found<'_> {
-    /// Is it about a host that exists, with its address if it has one, or about none?
+    /// Is it about a host that exists and can do this, with its address if it has one, or about none?
     pub(super) fn subject(&self, tables: &Tables) -> Option<Option<Ipv4Addr>> {
-        self.host.as_ref().map_or(Some(None), |host| tables.commanded.get(host).copied())
+        let Some(host) = &self.host else { return Some(None) };
+        let power = || tables.power.get(host);
+        let can = match self.row.run {
+            Run::PowerOn => power().is_some_and(|row| row.amt.is_some() || row.wake),
+            // Wake on LAN turns on and nothing else.
+            Run::PowerOff | Run::PowerCycle => power().is_some_and(|row| row.amt.is_some()),
+            Run::Status | Run::Call => true,
+        };
+        tables.commanded.get(host).copied().filter(|_| can)
     }
 }
 
@@ -46,7 +54,7 @@ pub(super) fn place<'t>(packet: &[u8], tables: &'t Tables) -> Option<Place<'t>> 
     for row in &tables.commands {
         match held(row, &labels, tables) {
             Some(Place::Command(found)) => {
-                // A host that exists, then the whole name, then a name without a host.
+                // A host that can do it, then the whole name, then a name without a host.
                 let rank = (found.subject(tables).is_some(), found.label.is_none(), found.host.is_none());
                 if best.as_ref().is_none_or(|(other, _)| rank > *other) {
                     best = Some((rank, found));

@@ -17,7 +17,11 @@ const STRING_BYTES_MAX: usize = 255;
 pub(super) enum Said {
     /// An address, and the same in words; `alias` is a label before the name, and the name by which
     /// programs show what they reach.
-    Words { alias: Option<String>, address: Ipv4Addr, words: String },
+    Words {
+        alias: Option<String>,
+        address: Ipv4Addr,
+        words: String,
+    },
     /// There is such a name, without records.
     Bare,
     /// There is no such name.
@@ -62,13 +66,11 @@ fn records(name: &Name, kind: RecordType, alias: Option<&str>, address: Ipv4Addr
         records.push(Record::from_rdata(owner, 0, RData::CNAME(CNAME(target.clone()))));
         owner = target;
     }
-    match kind {
-        RecordType::A | RecordType::ANY => records.push(Record::from_rdata(owner, 0, RData::A(address.into()))),
-        RecordType::TXT => {
-            let strings: Vec<&[u8]> = words.as_bytes().chunks(STRING_BYTES_MAX).collect();
-            records.push(Record::from_rdata(owner, 0, RData::TXT(TXT::from_bytes(strings))));
-        }
-        _ => {}
+    if matches!(kind, RecordType::A | RecordType::ANY) {
+        records.push(Record::from_rdata(owner, 0, RData::A(address.into())));
+    } else if kind == RecordType::TXT {
+        let strings: Vec<&[u8]> = words.as_bytes().chunks(STRING_BYTES_MAX).collect();
+        records.push(Record::from_rdata(owner, 0, RData::TXT(TXT::from_bytes(strings))));
     }
     Some(records)
 }

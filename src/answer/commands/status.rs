@@ -30,9 +30,25 @@ impl Known {
     }
 }
 
-/// What an event says of a host. A host that asks for its address is on.
+/// What an event says of a host. A host that asks for its address, or logs, is on; one that was only told to
+/// start is not yet.
 fn told(event: &Event) -> Option<(&str, bool)> {
-    if let Event::ReservationGranted { host, .. } = event { Some((host, true)) } else { None }
+    if let Event::ReservationGranted { host, .. } = event {
+        return Some((host, true));
+    }
+    if let Event::LineLogged(line) = event {
+        return line.host.as_deref().map(|host| (host, true));
+    }
+    if let Event::PowerSeen { host, state } = event {
+        return Some((host, state == "on"));
+    }
+    if let Event::PowerKept { host, action, .. } = event {
+        return Some((host, action != "off"));
+    }
+    if let Event::PowerChanged { host, action, .. } = event {
+        return (action == "off").then_some((host, false));
+    }
+    None
 }
 
 impl Asked<'_> {

@@ -66,8 +66,7 @@ pub struct Schedule {
 const REACH_DAYS: i64 = 3;
 /// How far back the newest edge is looked for, and how far ahead the next one.
 const SEARCH_DAYS: i64 = 800;
-/// A clock that was set back by less makes nothing happen twice; by more, and what was done is forgotten:
-/// a machine shall not stay off for years because a clock once was wrong.
+/// A clock that is behind what was done by more is a wrong one, and so is one that jumps by more.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// On from the first to the second.
@@ -93,11 +92,11 @@ impl Schedule {
     }
 
     /// What must be done now, where the edge at `done` was carried out last: the newest edge since then, for
-    /// missed ones are no use any more. `None` where nothing is due.
+    /// missed ones are no use any more. `None` where nothing is due, as long as `done` lies ahead of `now`: a
+    /// machine that starts with a clock of 2020 switches nothing until its clock is right.
     ///
     /// Whoever carries it out keeps the edge's own `at` as the next `done`.
     pub fn due(&self, done: Option<Timestamp>, now: Timestamp) -> Option<Edge> {
-        let done = done.filter(|done| *done <= later(now, AHEAD));
         self.newest(now).filter(|edge| done.is_none_or(|done| done < edge.at))
     }
 
@@ -150,6 +149,11 @@ impl Schedule {
 /// A week holds an edge nearly always; holidays and windows that come seldom need more.
 fn spans() -> impl Iterator<Item = SignedDuration> {
     [8, 64, SEARCH_DAYS].into_iter().map(|days| SignedDuration::from_hours(24 * days))
+}
+
+/// Does the clock say less than it did when this was done, by so much that it must be wrong?
+pub fn is_ahead(done: Timestamp, now: Timestamp) -> bool {
+    done > later(now, AHEAD)
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {

@@ -43,7 +43,8 @@ fn pattern(name: &At<String>, run: Run, domain: &Domain, diags: &mut Diags) -> O
         None => (format!("`{shown}` is no DNS name"), format!("write labels of letters, digits and hyphens with dots between them, such as \"wake.{HOST}.do\"")),
         Some(pattern) if pattern.hosts() > 1 => (format!("`{HOST}` stands twice in `{shown}`"), "a command is about one host: keep one of them".to_owned()),
         Some(pattern) if pattern.hosts() == 0 && run != Run::Call => {
-            (format!("`{shown}` names no host, and {} is about one", run.word()), format!("let {HOST} stand in the name, such as \"{shown}.{HOST}.do\""))
+            let verb = pattern.labels().first().map_or("wake", String::as_str);
+            (format!("`{shown}` names no host, and {} is about one", run.word()), format!("let {HOST} stand in the name, such as \"{verb}.{HOST}.do\""))
         }
         Some(_) => return pattern,
     };

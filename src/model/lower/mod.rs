@@ -64,7 +64,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         references: config.references.clone(),
         templates: config.templates.clone(),
     };
-    site.references.extend(site.audit.iter().flat_map(audit::secrets));
+    site.references.extend(config.audit.iter().flat_map(audit::secrets));
     network::hosts(config, &mut site, diags);
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);

@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 
 use super::line::Entry;
 use super::moment;
-use crate::terminal::escaped;
+use crate::terminal::{escaped, json_escaped};
 
 /// How long a firmware that gets no answer goes on with the same attempt, in microseconds.
 const AGAIN_MICROS: i64 = 60_000_000;
 /// How long after it was switched on a machine has its first word, in microseconds.
 const SWITCHED_MICROS: i64 = 600_000_000;
+/// How long after its last step the next one is still of the same boot, in microseconds: who is in the
+/// menu for longer has left it, and a line that comes later is of a system on the machine's own disk.
+const STEP_MICROS: i64 = 600_000_000;
 /// How long after its last step a boot may still go on.
 const GOING_ON_MICROS: i64 = 120_000_000;
 
@@ -94,7 +97,7 @@ impl Boots {
     /// Is it a record of this host?
     fn is_mine(&mut self, entry: &Entry) -> bool {
         let mac = entry.text("mac");
-        let named = entry.host() == Some(&self.name) || mac == Some(&self.name);
+        let named = [entry.host(), mac].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&self.name));
         let address = entry.text("address").filter(|_| mac.is_some());
         if let Some(address) = address.filter(|address| named || self.address.as_deref() == Some(address)) {
             // Whoever else gets the address has it now.
@@ -124,6 +127,11 @@ impl Boots {
             "line-logged" => (Step::Line, format!("{}{}", entry.text("app").map(|app| format!("{app}: ")).unwrap_or_default(), what("text"))),
             _ => return None,
         };
+        // A clock that was set back makes no boot either.
+        let is_other = |boot: &Boot| !(0..STEP_MICROS).contains(&(entry.at - boot.latest().1));
+        if self.current.as_ref().is_some_and(is_other) {
+            return self.current.take();
+        }
         let boot = self.current.as_mut()?;
         if entry.fields.get("found") == Some(&Value::Bool(false)) {
             boot.absent = Some(step.1);
@@ -149,16 +157,17 @@ impl Boots {
         let arch = entry.fields.get("arch").and_then(Value::as_u64)?;
         let is_ipxe = entry.fields.get("is_ipxe") == Some(&Value::Bool(true));
         let goes_on = self.current.as_ref().is_some_and(|boot| {
-            let last = boot.steps.last().map_or(0, |(_, at, _)| *at);
-            let again = !boot.has(Step::Loader) && entry.at - last < AGAIN_MICROS;
+            let since = entry.at - boot.latest().1;
+            let again = !boot.has(Step::Loader) && (0..AGAIN_MICROS).contains(&since);
             // The loader is iPXE, and asks anew.
-            again || is_ipxe && boot.has(Step::Loader) && !boot.has(Step::Kernel)
+            let loaded = is_ipxe && boot.has(Step::Loader) && !boot.has(Step::Kernel);
+            again || loaded && (0..STEP_MICROS).contains(&since)
         });
         if goes_on {
             return None;
         }
         let mac = entry.text("mac").unwrap_or_default().to_owned();
-        let switched = self.switched.take().filter(|(at, _)| entry.at - at < SWITCHED_MICROS);
+        let switched = self.switched.take().filter(|(at, _)| (0..SWITCHED_MICROS).contains(&(entry.at - at)));
         let power = switched.map(|(at, by)| (Step::Power, at, by));
         let begun = Boot {
             host: entry.host().unwrap_or(&mac).to_owned(),
@@ -251,7 +260,7 @@ impl Boot {
             "host": self.host, "mac": self.mac, "begun": moment(self.begun()), "firmware": self.firmware,
             "up": self.has(Step::Line), "end": self.end(now), "steps": steps,
         });
-        format!("{object}\n")
+        format!("{}\n", json_escaped(&object.to_string()))
     }
 }
 

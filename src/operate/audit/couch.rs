@@ -7,17 +7,22 @@
 //!            ─► anything else, or no row ─► Trouble: all of it again later
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::document::Document;
+use super::trust;
 use crate::operate::secret;
 use crate::out::table::SinkRow;
+use crate::terminal::{chain, escaped};
 
 /// The most that one request has, in documents and in bytes (nginx before a CouchDB takes 1 MiB).
 pub(super) const BULK_DOCUMENTS_MAX: usize = 500;
@@ -27,10 +32,13 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most of an answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// The most of its reasons that is told, in bytes.
+const SAID_BYTES_MAX: usize = 300;
 /// How often a document is joined anew with one that others change at the same time.
 const ROUNDS_MAX: usize = 8;
-/// Errors of a row that no repetition mends.
-const FOR_EVER: &[&str] = &["forbidden", "unauthorized", "document_too_large", "doc_validation", "illegal_docid", "bad_request"];
+/// Errors of a row that no repetition mends. `unauthorized` is none: the next password, or a right that
+/// somebody gives, mends it.
+const FOR_EVER: &[&str] = &["forbidden", "document_too_large", "doc_validation", "illegal_docid", "bad_request"];
 
 /// Why nothing can be sent now; with what mends it.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +53,8 @@ pub(super) struct Refused {
 }
 
 pub(super) struct Couch {
-    agent: Agent,
+    /// Made anew after a certificate was refused: somebody may have mended it on this machine.
+    agent: RefCell<Agent>,
     row: SinkRow,
 }
 
@@ -57,16 +66,7 @@ struct Answer {
 
 impl Couch {
     pub(super) fn new(row: SinkRow) -> Couch {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            // A password goes where the site says, and nowhere else.
-            .max_redirects(0)
-            .proxy(None)
-            .timeout_global(Some(TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .user_agent("pxelator")
-            .build();
-        Couch { agent: config.into(), row }
+        Couch { agent: RefCell::new(agent(&row)), row }
     }
 
     /// Brings all documents there. When this returns, each of them is there or refused for ever.
@@ -79,15 +79,14 @@ impl Couch {
                 bytes <= BULK_BYTES_MAX
             });
             let (now, later) = rest.split_at_checked(fits.count().max(1)).unwrap_or((rest, &[]));
-            self.bulk(now, &mut refused)?;
+            self.bulk(now.iter().map(|document| (document, document.json())).collect(), &mut refused)?;
             rest = later;
         }
         Ok(refused)
     }
 
     /// One request's documents; where they are too many for the sink, in halves.
-    fn bulk(&self, documents: &[Document], refused: &mut Vec<Refused>) -> Result<(), Trouble> {
-        let mut waiting: Vec<(&Document, Value)> = documents.iter().map(|document| (document, document.json())).collect();
+    fn bulk(&self, mut waiting: Vec<(&Document, Value)>, refused: &mut Vec<Refused>) -> Result<(), Trouble> {
         for _ in 0..ROUNDS_MAX {
             if waiting.is_empty() {
                 return Ok(());
@@ -102,10 +101,10 @@ impl Couch {
                     return Ok(());
                 }
                 (413, count) => {
-                    let both = documents.split_at_checked(documents.len().min(count) / 2).unwrap_or((documents, &[]));
-                    // Rows that are there already are found to be, and not written twice.
-                    self.bulk(both.0, refused)?;
-                    return self.bulk(both.1, refused);
+                    // As they are now: joined ones are larger than they were, and others are done already.
+                    let second = waiting.split_off(count / 2);
+                    self.bulk(waiting, refused)?;
+                    return self.bulk(second, refused);
                 }
                 (404, _) => {
                     self.make_database()?;
@@ -134,14 +133,14 @@ impl Couch {
                 let url = &self.row.url;
                 return Err(Trouble(format!("{url} answers, and says nothing of document {}; trying again", document.id)));
             };
-            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
-            match text("error") {
+            let (error, reason) = (said(row, "error"), said(row, "reason"));
+            match error.as_str() {
                 "" if row.get("rev").is_some() || row.get("ok").is_some() => {}
                 "conflict" => conflicts.push(document),
-                error if FOR_EVER.contains(&error) => refused.push(refusal(document, format!("{error}: {}", text("reason")))),
+                error if FOR_EVER.contains(&error) => refused.push(refusal(document, format!("{error}: {reason}"))),
                 error => {
                     let url = &self.row.url;
-                    return Err(Trouble(format!("{url} says of document {}: `{error}`, {}; trying again", document.id, text("reason"))));
+                    return Err(Trouble(format!("{url} says of document {}: `{error}`, {reason}; trying again", document.id)));
                 }
             }
         }
@@ -193,14 +192,14 @@ impl Couch {
         let mut request = ureq::http::Request::builder().method(method).uri(&url).header("accept", "application/json");
         if let Some(user) = &self.row.user {
             let file = self.row.password_file.as_deref().unwrap_or_default();
-            let password = secret::read(Path::new(file)).map_err(|error| Trouble(crate::terminal::chain(&error)))?;
-            request = request.header("authorization", format!("Basic {}", base64(format!("{user}:{password}").as_bytes())));
+            let password = secret::read(Path::new(file)).map_err(|error| Trouble(chain(&error)))?;
+            request = request.header("authorization", format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))));
         }
         let request = match body {
             Some(body) => request.header("content-type", "application/json").body(body.to_string()),
             None => request.body(String::new()),
         };
-        let sent = request.map_err(ureq::Error::from).and_then(|request| self.agent.run(request));
+        let sent = request.map_err(ureq::Error::from).and_then(|request| self.agent.borrow().run(request));
         let mut answer = sent.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let bytes = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(|error| self.unreachable(&error))?;
@@ -211,6 +210,10 @@ impl Couch {
     fn unreachable(&self, error: &ureq::Error) -> Trouble {
         let url = &self.row.url;
         let kind = if let ureq::Error::Io(error) = error { error.kind() } else { ErrorKind::Other };
+        if let Some(why) = trust::refused(error) {
+            self.agent.replace(agent(&self.row));
+            return Trouble(format!("{url}: {why}"));
+        }
         let is_timeout = kind == ErrorKind::TimedOut || matches!(error, ureq::Error::Timeout(_));
         Trouble(if kind == ErrorKind::ConnectionRefused || matches!(error, ureq::Error::ConnectionFailed) {
             format!("{url}: nobody listens there: start CouchDB, or correct the address and port in the site")
@@ -219,13 +222,16 @@ impl Couch {
         } else if matches!(error, ureq::Error::HostNotFound) {
             format!("{url}: no such name: correct it in the site, or write an address")
         } else {
-            format!("{url}: {error}; trying again")
+            format!("{url}: {}; trying again", escaped(&chain(error)))
         })
     }
 
     fn trouble(&self, answer: &Answer) -> Trouble {
         let (url, user, status) = (&self.row.url, self.user(), answer.status);
-        let reason = answer.body.get("reason").and_then(Value::as_str).unwrap_or("without a reason");
+        let reason = match said(&answer.body, "reason") {
+            none if none.is_empty() => "without a reason".to_owned(),
+            reason => reason,
+        };
         let file = self.row.password_file.as_deref().unwrap_or_default();
         Trouble(match (status, &self.row.user) {
             (401, Some(_)) => format!("{url} does not know {user} with this password (401): write the right one into {file}; it is read again by itself"),
@@ -237,33 +243,42 @@ impl Couch {
     }
 }
 
+fn agent(row: &SinkRow) -> Agent {
+    let roots = if row.url.starts_with("https:") { trust::roots() } else { RootCerts::WebPki };
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        // A password goes where the site says, and nowhere else.
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_global(Some(TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .user_agent("pxelator")
+        .build();
+    config.into()
+}
+
+/// A word of the sink's answer: one line of ours, and not longer than one.
+fn said(answer: &Value, name: &str) -> String {
+    let text = answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    let kept = text.floor_char_boundary(SAID_BYTES_MAX);
+    let cut = if kept < text.len() { " …" } else { "" };
+    escaped(text.get(..kept).unwrap_or_default()) + cut
+}
+
 fn refusal(document: &Document, why: String) -> Refused {
     Refused { document: document.id.clone(), why, is_own: document.is_own() }
 }
 
-/// RFC 4648 §4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let all = (0..3).fold(0_u32, |all, at| all << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        for at in 0..4 {
-            let digit = DIGITS.get((all >> (18 - 6 * at) & 63) as usize).copied().unwrap_or(b'=');
-            out.push(if at > chunk.len() { '=' } else { char::from(digit) });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::base64;
+    use super::*;
 
     #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        assert_eq!(base64(&[0xff, 0xef]), "/+8=");
+    fn a_sink_forges_no_line_of_the_log() {
+        let answer = json!({ "reason": "no\n2026-11-25T06:30:00Z ERROR \u{1b}[2Jforged", "error": "x".repeat(5000) });
+        assert_eq!(said(&answer, "reason"), "no\\x0a2026-11-25T06:30:00Z ERROR \\x1b[2Jforged");
+        assert_eq!(said(&answer, "error"), "x".repeat(SAID_BYTES_MAX) + " …");
+        assert_eq!(said(&json!([1]), "reason"), "");
     }
 }

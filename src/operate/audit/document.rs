@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {"_id":"2026-11-25T06:30:00Z/10.77.0.11","host":"kiosk-01","source":"10.77.0.11",
-//!  "second":"2026-11-25T06:30:00Z","count":133,"lines":[{"id":"2026-11-25T06-0000:0000000812","at":…,"text":…},…],"events":[…]}
+//!  "second":"2026-11-25T06:30:00Z","count":133,"lines":[{"id":"2026-11-25T06-0000:0000000812","at":…,"host":"kiosk-01","text":…},…],"events":[…]}
 //! ```
 //! **Invariant:** the same records give the same documents, so sending them again changes nothing. Each
 //! record has an id, its place in the spool: a document that a sink has already is joined with ours by it.
@@ -22,6 +22,7 @@ pub const PART_BYTES_MAX: usize = 512 << 10;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     pub id: String,
+    /// Whose all of it is.
     host: Option<String>,
     source: String,
     second: String,
@@ -62,21 +63,29 @@ impl Document {
 
     fn add(&mut self, place: Place, entry: Entry) {
         let host = entry.host().map(str::to_owned);
+        // A document of several hosts is nobody's: whoever commands others has what they do beside what it logs.
+        if self.count() == 0 {
+            self.host = host.clone();
+        } else if self.host != host {
+            self.host = None;
+        }
         let mut row = Map::from_iter([("id".to_owned(), json!(place.to_string())), ("at".to_owned(), json!(entry.moment()))]);
         let is_line = entry.event == "line-logged";
         let mut fields = entry.fields;
         fields.remove("owner");
+        match host {
+            Some(host) => drop(fields.insert("host".to_owned(), json!(host))),
+            None => drop(fields.remove("host")),
+        }
         if is_line {
-            // The document says both.
+            // The document says it.
             fields.remove("source");
-            fields.remove("host");
         } else {
             row.insert("event".to_owned(), json!(entry.event));
         }
         row.append(&mut fields);
         let row = Value::Object(row);
         self.bytes += row.to_string().len() + 1;
-        self.host = host.or(self.host.take());
         if is_line { self.lines.push(row) } else { self.events.push(row) }
     }
 
@@ -84,19 +93,23 @@ impl Document {
         self.lines.len() + self.events.len()
     }
 
-    /// Nothing but news of the server itself.
+    /// Nothing but news of the audit itself.
     pub fn is_own(&self) -> bool {
-        self.source == "server"
+        let is_ours = |row: &Value| {
+            let event = row.get("event").and_then(Value::as_str).unwrap_or_default();
+            event.starts_with("records-") || event.starts_with("document-")
+        };
+        self.lines.is_empty() && self.events.iter().all(is_ours)
     }
 
     /// As it is sent where the sink has none of its id.
     pub fn json(&self) -> Value {
-        self.with(Map::new(), self.lines.clone(), self.events.clone())
+        self.with(Map::new(), self.host.as_deref(), self.lines.clone(), self.events.clone())
     }
 
-    fn with(&self, mut other: Map<String, Value>, lines: Vec<Value>, events: Vec<Value>) -> Value {
+    fn with(&self, mut other: Map<String, Value>, host: Option<&str>, lines: Vec<Value>, events: Vec<Value>) -> Value {
         other.insert("_id".to_owned(), json!(self.id));
-        if let Some(host) = &self.host {
+        if let Some(host) = host {
             other.insert("host".to_owned(), json!(host));
         }
         other.insert("source".to_owned(), json!(self.source));
@@ -112,7 +125,10 @@ impl Document {
         let rows = |name: &str| theirs.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         let (lines, more_lines) = join(rows("lines"), &self.lines);
         let (events, more_events) = join(rows("events"), &self.events);
-        (more_lines || more_events).then(|| self.with(theirs.as_object().cloned().unwrap_or_default(), lines, events))
+        let mut other = theirs.as_object().cloned().unwrap_or_default();
+        let host = other.remove("host");
+        let same = host.as_ref().and_then(Value::as_str) == self.host.as_deref();
+        (more_lines || more_events).then(|| self.with(other, same.then_some(self.host.as_deref()).flatten(), lines, events))
     }
 }
 
@@ -153,6 +169,34 @@ mod tests {
         let first = all[0].json();
         assert_eq!((&first["_id"], &first["count"], &first["host"]), (&json!("1970-01-01T00:00:05Z/10.0.0.9"), &json!(133), &json!("pc")));
         assert_eq!(first["lines"].as_array().unwrap().len(), 133, "equal lines are as many as they were");
+    }
+
+    #[test]
+    fn a_document_has_a_host_where_all_of_it_has_that_one() {
+        let command = |offset: u64, host: &str| {
+            let Value::Object(fields) = json!({ "from": "10.0.0.9", "host": host, "run": "power-on" }) else { panic!() };
+            (Place { offset, ..Place::default() }, Entry { at: 5_000_000, event: "command-given".into(), fields })
+        };
+        let host = |records| documents(records).remove(0).json()["host"].clone();
+        assert_eq!(host(vec![command(0, "a"), command(1, "a")]), "a");
+        assert_eq!(host(vec![command(0, "a"), command(1, "b"), command(2, "a")]), Value::Null);
+        let both = documents(vec![line(0, 5_000_000, "10.0.0.9", "x"), command(1, "b")]).remove(0);
+        let json = both.json();
+        assert_eq!((&json["host"], &json["lines"][0]["host"], &json["events"][0]["host"]), (&Value::Null, &json!("pc"), &json!("b")));
+        let theirs = documents(vec![line(0, 5_000_000, "10.0.0.9", "x")]).remove(0).json();
+        assert_eq!(theirs["host"], "pc");
+        assert_eq!(both.joined(&theirs).unwrap()["host"], Value::Null, "half of it is somebody else's");
+    }
+
+    #[test]
+    fn news_of_the_audit_are_its_own_and_others_are_not() {
+        let news = |events: &[&str]| {
+            let entry = |event: &&str| (Place::default(), Entry { at: 0, event: (*event).to_owned(), fields: Map::new() });
+            documents(events.iter().map(entry).collect()).remove(0).is_own()
+        };
+        assert!(news(&["document-refused", "records-deleted"]));
+        assert!(!news(&["document-refused", "lines-dropped"]), "its loss is told");
+        assert!(!documents(vec![line(0, 0, "10.0.0.9", "x")])[0].is_own());
     }
 
     #[test]

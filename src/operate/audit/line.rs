@@ -12,6 +12,9 @@ use crate::event::Record;
 
 /// The longest line, in bytes: a text of syslog with each character escaped, and more.
 pub const LINE_BYTES_MAX: usize = 128 << 10;
+/// What is kept of each text of a record whose line would be longer, in bytes; less where there are many.
+const TEXT_BYTES_MAX: usize = 8 << 10;
+const TEXT_BYTES_MIN: usize = 256;
 /// `{"sum":"`, eight digits, `",`.
 const HEAD: &str = "{\"sum\":\"";
 const DIGITS: usize = 8;
@@ -31,6 +34,21 @@ pub struct Entry {
 /// Adds a record to lines that are to be written.
 pub(super) fn write(lines: &mut Vec<u8>, record: &Record, owner: Option<&str>) {
     let start = lines.len();
+    // Records have no value that JSON cannot hold, and a vector no end.
+    add(lines, owner, |body| serde_json::to_writer(body, record));
+    let mut kept = TEXT_BYTES_MAX;
+    while lines.len() - start > LINE_BYTES_MAX && kept >= TEXT_BYTES_MIN {
+        lines.truncate(start);
+        let mut value = serde_json::to_value(record).unwrap_or_default();
+        shorten(&mut value, kept);
+        add(lines, owner, |body| serde_json::to_writer(body, &value));
+        kept /= 2;
+    }
+}
+
+/// One line: what is before an object's fields, and the fields.
+fn add(lines: &mut Vec<u8>, owner: Option<&str>, object: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) {
+    let start = lines.len();
     lines.extend_from_slice(HEAD.as_bytes());
     lines.extend_from_slice(&[b'0'; DIGITS]);
     lines.extend_from_slice(b"\",");
@@ -38,8 +56,7 @@ pub(super) fn write(lines: &mut Vec<u8>, record: &Record, owner: Option<&str>) {
         lines.extend_from_slice(format!("\"owner\":{},", crate::out::table::json(&owner)).as_bytes());
     }
     let brace = lines.len();
-    // Records have no value that JSON cannot hold, and a vector no end.
-    let _always = serde_json::to_writer(&mut *lines, record);
+    let _always = object(lines);
     if lines.get(brace) == Some(&b'{') {
         lines.remove(brace);
     }
@@ -48,6 +65,20 @@ pub(super) fn write(lines: &mut Vec<u8>, record: &Record, owner: Option<&str>) {
         digits.copy_from_slice(&sum);
     }
     lines.push(b'\n');
+}
+
+/// A record that would be longer than any line: its texts as far as they fit, and how much of them does not.
+fn shorten(record: &mut Value, bytes_max: usize) {
+    let Value::Object(fields) = record else { return };
+    let mut cut = fields.get("cut").and_then(Value::as_u64).unwrap_or(0);
+    for value in fields.values_mut() {
+        if let Value::String(text) = value {
+            let kept = text.floor_char_boundary(bytes_max);
+            cut += (text.len() - kept) as u64;
+            text.truncate(kept);
+        }
+    }
+    fields.insert("cut".to_owned(), cut.into());
 }
 
 /// A line without its end; `None` where it is damaged.
@@ -98,7 +129,7 @@ impl Entry {
             "line" | "lines" => "syslog",
             "records" | "document" => "audit",
             "wake" => "power",
-            "labels" | "help" | "status" => "command",
+            "command" | "labels" | "help" | "status" => "dns",
             _ if DHCP.contains(&first) => "dhcp",
             other => other,
         }
@@ -129,6 +160,42 @@ mod tests {
         assert_eq!((entry.host(), entry.source(), entry.service()), (Some("pc \"7\""), "10.0.0.9", "dhcp"));
         assert_eq!((entry.event.as_str(), entry.moment().as_str()), ("lease-released", "2026-11-25T06:30:00.123456Z"));
         assert!(serde_json::from_slice::<Value>(&lines).is_ok(), "it is JSON, for other programs");
+    }
+
+    #[test]
+    fn commands_by_dns_are_found_by_who_gave_them() {
+        let from = [10, 0, 0, 9].into();
+        let (run, host) = ("power-on".to_owned(), "pc".to_owned());
+        for event in [
+            Event::CommandGiven { run, host: host.clone(), from, label: "1".into() },
+            Event::CommandRefused { from, name: "n".into(), count: 1 },
+            Event::LabelsGuessed { from, name: "n".into(), count: 1 },
+            Event::HelpCalled { from, name: "n".into(), host: None },
+            Event::StatusAsked { host, from },
+        ] {
+            let mut lines = Vec::new();
+            write(&mut lines, &Record { at: 0, event }, None);
+            let entry = read(lines.strip_suffix(b"\n").unwrap()).unwrap();
+            assert_eq!((entry.source(), entry.service()), ("10.0.0.9", "dns"), "{}", entry.event);
+        }
+        let mut lines = Vec::new();
+        write(&mut lines, &Record { at: 0, event: Event::WakeSent { host: "pc".into(), by: "schedule".into() } }, None);
+        let entry = read(lines.strip_suffix(b"\n").unwrap()).unwrap();
+        assert_eq!((entry.source(), entry.service()), ("pc", "power"));
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_cut_and_none_is_damaged() {
+        let why = "\u{1b}é".repeat(LINE_BYTES_MAX);
+        let event = Event::DocumentRefused { sink: "http://a/b".into(), document: "d".into(), why: why.clone() };
+        let mut lines = Vec::new();
+        write(&mut lines, &Record { at: 7, event }, Some("pc"));
+        assert!(lines.len() <= LINE_BYTES_MAX, "{}", lines.len());
+        let entry = read(lines.strip_suffix(b"\n").unwrap()).unwrap();
+        let kept = entry.text("why").unwrap();
+        assert!(kept.len() > TEXT_BYTES_MAX - 4 && why.starts_with(kept));
+        assert_eq!(entry.fields.get("cut").and_then(Value::as_u64), Some((why.len() - kept.len()) as u64));
+        assert_eq!((entry.at, entry.host(), entry.text("sink")), (7, Some("pc"), Some("http://a/b")));
     }
 
     #[test]

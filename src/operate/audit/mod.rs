@@ -20,9 +20,11 @@ mod keep;
 pub mod line;
 mod owner;
 pub mod query;
+mod room;
 pub mod segment;
 mod sink;
 mod spool;
+mod trust;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,14 +37,15 @@ use tracing::{error, info};
 pub use spool::FOLDER;
 
 use self::owner::Owners;
-use self::spool::{Failed, Spool};
+use self::room::{Room, Takes};
+use self::spool::{Failed, Spool, sync};
 use super::{Error, Result, Working};
 use crate::event::{Event, Record};
 use crate::serve::Handle;
 use crate::serve::clock::Clock;
 use crate::serve::journal::Listener;
 
-/// How often it is said that the spool cannot be written.
+/// How often it is said that the spool cannot be written, or does not reach the disk.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// A moment as everybody here writes it: `2026-11-25T07:30:00.123456Z`.
@@ -60,14 +63,15 @@ pub fn append(state: &Path, records: &[Record]) -> Result<()> {
     let failed = |source| Error::Io { step: "write the audit spool", path: folder.clone(), source };
     let at = records.iter().map(|record| record.at).max().unwrap_or_default();
     spool.append(at, &lines).map_err(|Failed { error, .. }| failed(error))?;
-    spool.file().map_or(Ok(()), |file| file.sync_data()).map_err(failed)
+    let files = spool.take_unsynced();
+    sync(spool.folder(), files).map_err(|(_, error)| failed(error))
 }
 
 // ── the part ──────────────────────────────────────────────────────────────────────────────
 
 pub(super) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
     let keeper = Arc::new(Keeper {
-        state: Mutex::new(State { spool: Spool::new(&handle.state), owners: Owners::new(handle.tables.clone()), trouble: None }),
+        state: Mutex::new(State { spool: Spool::new(&handle.state), owners: Owners::new(handle.tables.clone()), room: Room::default(), trouble: None }),
         clock: handle.clock,
     });
     handle.journal.listen(keeper.clone());
@@ -101,69 +105,119 @@ struct Keeper {
 struct State {
     spool: Spool,
     owners: Owners,
+    room: Room,
     trouble: Option<Trouble>,
 }
 
-/// The spool cannot be written.
+/// The spool cannot be written, or there is too little room beside it.
 struct Trouble {
     /// Records that are nowhere.
     count: u64,
     /// Microseconds since 1970.
     since: i64,
     why: String,
-    told: Instant,
+    told: Option<Instant>,
 }
 
 impl Listener for Keeper {
     fn happened(&self, records: &[Record]) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).write(records, self.clock);
+        self.with(|state| state.write(records, self.clock));
+    }
+}
+
+impl Keeper {
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl State {
     fn write(&mut self, records: &[Record], clock: Clock) {
         let at = clock.now().as_microsecond();
-        let mut lines = Vec::with_capacity(records.len() * 256);
-        // What was lost is told first: then the spool says where the gap is.
-        let lost = self.trouble.as_ref().map(|trouble| {
-            let event = Event::RecordsLost { count: trouble.count, since: trouble.since, why: trouble.why.clone() };
-            line::write(&mut lines, &Record { at, event }, None);
-        });
-        for record in records {
-            line::write(&mut lines, record, self.owners.of(&record.event).as_deref());
+        let space = self.room.look(self.spool.folder());
+        let takes = space.map_or(Takes::Everything, room::Space::takes);
+        let owned = records.iter().map(|record| (record, self.owners.of(&record.event)));
+        let (kept, refused): (Vec<_>, Vec<_>) = owned.partition(|(record, _)| takes.has_room_for(&record.event));
+        self.append(&kept, at, takes == Takes::Everything);
+        if let Some(space) = space.filter(|_| !refused.is_empty()) {
+            self.lost(refused.len(), at, &space.why());
         }
-        let told = usize::from(lost.is_some());
+    }
+
+    /// What was lost is told first, once everything is taken again: then the spool says where the gap is.
+    fn append(&mut self, records: &[(&Record, Option<String>)], at: i64, tells: bool) {
+        let mut lines = Vec::with_capacity(records.len() * 256);
+        let told = usize::from(tells && self.tell_lost(&mut lines, at));
+        for (record, owner) in records {
+            line::write(&mut lines, record, owner.as_deref());
+        }
+        if lines.is_empty() {
+            return;
+        }
         match self.spool.append(at, &lines) {
-            Ok(()) => {
+            Ok(()) if told > 0 => {
                 if let Some(trouble) = self.trouble.take() {
                     info!("the audit spool can be written again; {} records are lost since {}", trouble.count, moment(trouble.since));
                 }
             }
+            Ok(()) => {}
             Err(Failed { kept, error }) => {
-                if kept >= told {
+                if told > 0 && kept > 0 {
                     self.trouble = self.trouble.take().map(|trouble| Trouble { count: 0, ..trouble });
                 }
-                self.lost(records.len() - kept.saturating_sub(told).min(records.len()), at, &error);
+                self.lost(records.len() - kept.saturating_sub(told).min(records.len()), at, &error.to_string());
             }
         }
     }
 
-    fn lost(&mut self, count: usize, at: i64, error: &std::io::Error) {
-        let folder = self.spool.folder().display();
-        let is_first = self.trouble.is_none();
-        let first = || Trouble { count: 0, since: at, why: String::new(), told: Instant::now() };
+    /// Whether something was lost, and is now a line.
+    fn tell_lost(&self, lines: &mut Vec<u8>, at: i64) -> bool {
+        let Some(trouble) = &self.trouble else { return false };
+        let event = Event::RecordsLost { count: trouble.count, since: trouble.since, why: trouble.why.clone() };
+        line::write(lines, &Record { at, event }, None);
+        true
+    }
+
+    fn lost(&mut self, count: usize, at: i64, why: &str) {
+        let first = || Trouble { count: 0, since: at, why: String::new(), told: None };
         let trouble = self.trouble.get_or_insert_with(first);
         if trouble.count == 0 {
             trouble.since = at;
         }
         trouble.count += count as u64;
-        trouble.why = error.to_string();
-        if is_first || trouble.told.elapsed() >= TELL_EVERY {
-            trouble.told = Instant::now();
-            let count = trouble.count;
+        trouble.why = why.to_owned();
+        self.say();
+    }
+
+    /// Once a second: a gap that can be told is told, also when nothing else happens.
+    fn tick(&mut self, clock: Clock) {
+        if self.trouble.is_some() {
+            self.write(&[], clock);
+            self.say();
+        }
+    }
+
+    /// At the end a gap is told whatever room there is; where that fails, the log has the last word.
+    fn finish(&mut self, clock: Clock) {
+        self.append(&[], clock.now().as_microsecond(), true);
+        if let Some(Trouble { count, since, why, .. }) = &self.trouble {
+            let folder = self.spool.folder().display();
             error!(
-                "cannot write the audit spool {folder}: {error}; serving goes on, and {count} records are lost so far: make room, or give the folder to the user of `pxelator serve`"
+                "cannot write the audit spool {folder}: {why}; {count} records are lost since {}, and no record tells it",
+                moment(*since)
             );
         }
+    }
+
+    /// Says that records are lost, if it was not said lately.
+    fn say(&mut self) {
+        let folder = self.spool.folder().display();
+        let is_due = |trouble: &&mut Trouble| trouble.told.is_none_or(|told| told.elapsed() >= TELL_EVERY);
+        let Some(trouble) = self.trouble.as_mut().filter(is_due) else { return };
+        trouble.told = Some(Instant::now());
+        let Trouble { count, why, .. } = trouble;
+        error!(
+            "cannot write the audit spool {folder}: {why}; serving goes on, and {count} records are lost so far: make room, or give the folder to the user of `pxelator serve`"
+        );
     }
 }

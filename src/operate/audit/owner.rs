@@ -41,8 +41,27 @@ impl Owners {
         {
             return tables.host_of_mac(mac).map(str::to_owned);
         }
-        let Event::FileAsked { client, .. } = event else { return None };
-        let leased = || tables.host_of_mac(self.leases.get(client)?);
-        tables.host_of_address(*client).or_else(leased).map(str::to_owned)
+        let (Event::FileAsked { client: peer, .. } | Event::CommandRefused { from: peer, .. } | Event::LabelsGuessed { from: peer, .. }) = event
+        else {
+            return None;
+        };
+        let leased = || tables.host_of_mac(self.leases.get(peer)?);
+        tables.host_of_address(*peer).or_else(leased).map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_refused_by_dns_is_known_by_address() {
+        let reserved = [10, 0, 0, 9].into();
+        let tables = Tables { reserved: BTreeMap::from([(reserved, "pc".to_owned())]), ..Tables::default() };
+        let mut owners = Owners::new(watch::channel(Arc::new(tables)).1);
+        let refused = |from| Event::CommandRefused { from, name: "n".into(), count: 1 };
+        assert_eq!(owners.of(&refused(reserved)).as_deref(), Some("pc"));
+        assert_eq!(owners.of(&Event::LabelsGuessed { from: reserved, name: "n".into(), count: 1 }).as_deref(), Some("pc"));
+        assert_eq!(owners.of(&refused([10, 0, 0, 8].into())), None);
     }
 }

@@ -11,12 +11,12 @@ use super::FOLDER;
 use super::line::{self, Entry};
 use super::segment::{HOUR_SECS, each_line, list};
 use crate::operate::{Error, Result};
-use crate::terminal::escaped;
+use crate::terminal::{escaped, json_escaped};
 
 /// Which records are wanted; what is `None` does not matter.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// The name of a host, or an address, or a MAC.
+    /// The name of a host, or an address, or a MAC; in letters of either case.
     pub host: Option<String>,
     /// Such as `dhcp`, `tftp`, `syslog`; or the program of a line.
     pub service: Option<String>,
@@ -37,9 +37,8 @@ pub struct Met {
 /// Calls `each` with every record that is wanted, in the order in which they were kept.
 pub fn query(state: &Path, filter: &Filter, mut each: impl FnMut(&Entry) -> ControlFlow<()>) -> Result<Met> {
     let folder = state.join(FOLDER);
-    let failed = |source| Error::Io { step: "read the audit spool", path: folder.clone(), source };
     let (mut met, mut stopped) = (Met::default(), false);
-    for segment in list(&folder).map_err(failed)? {
+    for segment in list(&folder).map_err(|error| failed("read the audit spool", &folder, error))? {
         // A segment has no record of later than its hour.
         let begins = filter.since.map(|since| since.div_euclid(1_000_000 * HOUR_SECS));
         if stopped || begins.is_some_and(|begins| segment.hour < begins) {
@@ -62,10 +61,25 @@ pub fn query(state: &Path, filter: &Filter, mut each: impl FnMut(&Entry) -> Cont
         match read {
             // It was let go of meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => other.map_err(|source| Error::Io { step: "read", path, source })?,
+            other => other.map_err(|error| failed("read", &path, error))?,
         }
     }
     Ok(met)
+}
+
+/// Whether there is a spool: one that this user may not see is no missing one.
+pub fn is_there(state: &Path) -> Result<bool> {
+    let folder = state.join(FOLDER);
+    match std::fs::metadata(&folder) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(failed("read the audit spool", &folder, error)),
+    }
+}
+
+fn failed(step: &'static str, path: &Path, source: std::io::Error) -> Error {
+    let path = path.to_owned();
+    if source.kind() == ErrorKind::PermissionDenied { Error::Denied { path } } else { Error::Io { step, path, source } }
 }
 
 impl Filter {
@@ -73,7 +87,7 @@ impl Filter {
         let in_time = self.since.is_none_or(|since| entry.at >= since) && self.until.is_none_or(|until| entry.at < until);
         let is_host = |name: &String| {
             let named = [entry.host(), Some(entry.source()), entry.text("mac"), entry.text("address")];
-            named.into_iter().flatten().any(|word| word == name)
+            named.into_iter().flatten().any(|word| word.eq_ignore_ascii_case(name))
         };
         let is_service = |name: &String| entry.service() == name || entry.text("app") == Some(name);
         in_time
@@ -99,7 +113,7 @@ pub fn json(entry: &Entry) -> String {
     object.insert("event".into(), json!(entry.event));
     let rest = entry.fields.iter().filter(|(name, _)| !matches!(name.as_str(), "host" | "owner" | "source" | "service"));
     object.extend(rest.map(|(name, value)| (name.clone(), value.clone())));
-    format!("{}\n", Value::Object(object))
+    format!("{}\n", json_escaped(&Value::Object(object).to_string()))
 }
 
 /// `daemon.info sshd[77]: Accepted …`, or `reservation-granted address=10.77.0.11 mac=…`

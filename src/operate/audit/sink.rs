@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,14 +23,17 @@ use tracing::{error, info, warn};
 use super::couch::{Couch, Refused, Trouble};
 use super::document::{documents, second};
 use super::line::{self, Entry};
-use super::segment::{Place, Segment, each_line, list};
+use super::segment::{Listing, Place, Segment, each_line};
 use super::FOLDER;
+use super::spool::FOLDER_MODE;
 use crate::event::Event;
 use crate::out::table::SinkRow;
 use crate::serve::Handle;
 use crate::serve::clock::Clock;
 use crate::serve::journal::Journal;
 
+/// Where cursors lie, below the spool: it shows by its time whether it has other segments.
+const CURSORS: &str = "sinks";
 /// How long after its end a second is closed: a batch may be stamped, and written a little later.
 const GRACE_SECS: i64 = 1;
 /// What has been in the spool for so long belongs to a closed second, whatever a clock that was set back says.
@@ -52,6 +56,7 @@ pub(super) struct Sink {
     clock: Clock,
     journal: Arc<Journal>,
     cursor: Place,
+    listing: Listing,
     /// Where the spool ended, and when that was seen.
     ends: VecDeque<(Instant, Place)>,
     trouble: Option<Told>,
@@ -80,8 +85,14 @@ struct Cursor {
     offset: u64,
 }
 
-/// How far a sink is.
-pub(super) fn cursor(folder: &Path, url: &str) -> Place {
+/// How far a sink is, in the spool that is there.
+pub(super) fn cursor(folder: &Path, segments: &[Segment], url: &str) -> Place {
+    let cursor = written(folder, url);
+    if is_of(folder, segments, cursor) { cursor } else { Place::default() }
+}
+
+/// The cursor as it was written.
+fn written(folder: &Path, url: &str) -> Place {
     let read = || {
         let cursor: Cursor = serde_json::from_slice(&fs::read(cursor_file(folder, url)).ok()?).ok()?;
         Some(Place { segment: Segment::parse(&format!("{}.jsonl", cursor.segment))?, offset: cursor.offset })
@@ -89,15 +100,46 @@ pub(super) fn cursor(folder: &Path, url: &str) -> Place {
     read().unwrap_or_default()
 }
 
+/// Was the cursor written for this spool? A state folder that came back from a backup has less than the
+/// sink had, and what is new there must not lie before the cursor.
+fn is_of(folder: &Path, segments: &[Segment], cursor: Place) -> bool {
+    if cursor == Place::default() {
+        return true;
+    }
+    if segments.last().is_none_or(|newest| *newest < cursor.segment) {
+        return false;
+    }
+    // A segment that was let go of, or nothing of one.
+    if cursor.offset == 0 || segments.binary_search(&cursor.segment).is_err() {
+        return true;
+    }
+    let mut before = [0];
+    let read = fs::File::open(folder.join(cursor.segment.file())).and_then(|file| file.read_exact_at(&mut before, cursor.offset - 1));
+    match read {
+        Ok(()) => before == *b"\n",
+        Err(error) => error.kind() != io::ErrorKind::UnexpectedEof,
+    }
+}
+
 fn cursor_file(folder: &Path, url: &str) -> PathBuf {
-    folder.join(format!("couchdb-{}.cursor", &blake3::hash(url.as_bytes()).to_hex().as_str().chars().take(16).collect::<String>()))
+    folder.join(CURSORS).join(format!("couchdb-{}.cursor", &blake3::hash(url.as_bytes()).to_hex().as_str().chars().take(16).collect::<String>()))
+}
+
+/// What ends here now; where it ended when that was long enough ago.
+fn stale(ends: &mut VecDeque<(Instant, Place)>, end: Place) -> Place {
+    ends.push_back((Instant::now(), end));
+    while ends.get(1).is_some_and(|(seen, _)| seen.elapsed() >= STALE) {
+        ends.pop_front();
+    }
+    ends.front().filter(|(seen, _)| seen.elapsed() >= STALE).map(|(_, end)| *end).unwrap_or_default()
 }
 
 impl Sink {
     pub(super) fn new(row: SinkRow, handle: &Handle) -> Sink {
         let folder = handle.state.join(FOLDER);
         Sink {
-            cursor: cursor(&folder, &row.url),
+            cursor: written(&folder, &row.url),
+            listing: Listing::default(),
             url: row.url.clone(),
             couch: Couch::new(row),
             folder,
@@ -155,10 +197,18 @@ impl Sink {
 
     /// The records behind the cursor, of one segment and of whole seconds.
     fn collect(&mut self) -> io::Result<Batch> {
-        let segments = list(&self.folder)?;
+        let segments = self.listing.look(&self.folder)?;
+        if !is_of(&self.folder, segments, self.cursor) {
+            warn!(
+                "audit: the spool is not the one that the cursor {} was written for; {} gets all of it again (it keeps each record once)",
+                self.cursor, self.url
+            );
+            self.cursor = Place::default();
+            self.ends.clear();
+        }
         let Some(newest) = segments.last().copied() else { return Ok(Batch { end: self.cursor, ..Batch::default() }) };
         let end = Place { segment: newest, offset: fs::metadata(self.folder.join(newest.file()))?.len() };
-        let stale = self.stale(end);
+        let stale = stale(&mut self.ends, end);
         // A segment that was deleted is passed over.
         let Some(here) = segments.iter().copied().find(|one| *one >= self.cursor.segment) else {
             return Ok(Batch { end: self.cursor, ..Batch::default() });
@@ -194,15 +244,6 @@ impl Sink {
         Ok(batch)
     }
 
-    /// What ends here now; where it ended when that was long enough ago.
-    fn stale(&mut self, end: Place) -> Place {
-        self.ends.push_back((Instant::now(), end));
-        while self.ends.get(1).is_some_and(|(seen, _)| seen.elapsed() >= STALE) {
-            self.ends.pop_front();
-        }
-        self.ends.front().filter(|(seen, _)| seen.elapsed() >= STALE).map(|(_, end)| *end).unwrap_or_default()
-    }
-
     fn refused(&self, refused: Refused) {
         let Refused { document, why, is_own } = refused;
         error!("audit: {} refuses document {document} ({why}); its records stay in the spool, and the others go on", self.url);
@@ -215,6 +256,11 @@ impl Sink {
     fn move_on(&mut self, to: Place) -> io::Result<()> {
         let cursor = Cursor { url: self.url.clone(), segment: to.segment.to_string(), offset: to.offset };
         let path = cursor_file(&self.folder, &self.url);
+        if let Err(error) = fs::DirBuilder::new().mode(FOLDER_MODE).create(self.folder.join(CURSORS))
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
         let new = path.with_extension("new");
         let mut file = fs::File::create(&new)?;
         file.write_all(crate::out::table::json(&cursor).as_bytes())?;
@@ -232,5 +278,28 @@ impl Sink {
         }
         warn!("audit: {what}; nothing is lost, the spool keeps it for the sink");
         self.trouble = Some(Told { what, since, said: Instant::now() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_of_another_spool_is_known() {
+        let folder = std::env::temp_dir().join(format!("pxelator-cursor-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let [first, second, third] = [1, 2, 3].map(|hour| Segment { hour, number: 0 });
+        let all = [first, third];
+        all.iter().for_each(|segment| fs::write(folder.join(segment.file()), "one\ntwo\n").unwrap());
+        let is_of = |segment, offset| is_of(&folder, &all, Place { segment, offset });
+        assert!(is_of(first, 4) && is_of(third, 8) && is_of(third, 0), "it ends where a line does");
+        assert!(is_of(second, 700), "its segment was let go of");
+        assert!(is_of(Segment::default(), 0), "nothing was sent yet");
+        assert!(!is_of(third, 12), "beyond the end");
+        assert!(!is_of(first, 5), "in a line");
+        assert!(!is_of(Segment { hour: 3, number: 1 }, 0), "later than the newest");
+        assert!(!super::is_of(&folder, &[], Place { segment: first, offset: 0 }), "there is nothing");
+        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -69,9 +69,9 @@ impl Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
-    Amt(amt::Error),
+    Amt(Box<amt::Error>),
     #[error("{amt}; if it was provisioned anew, remove {path}")]
-    Certificate { amt: amt::Error, path: PathBuf },
+    Certificate { amt: Box<amt::Error>, path: PathBuf },
     #[error(transparent)]
     Wake(#[from] wake::Error),
     #[error(transparent)]
@@ -117,7 +117,7 @@ pub fn look(row: &PowerRow, state: &Path) -> Result<State, Failure> {
 
 impl From<amt::Error> for Failure {
     fn from(error: amt::Error) -> Failure {
-        Failure::Amt(error)
+        Failure::Amt(Box::new(error))
     }
 }
 
@@ -142,11 +142,11 @@ fn with<T>(row: &PowerRow, amt: &AmtRow, state: &Path, talk: impl FnOnce(&mut Se
     let talked = talk(&mut session);
     if let (Ok(_), None, Some(shown)) = (&talked, &certificate, session.certificate()) {
         // Only after a whole conversation: what breaks off is nobody to remember.
-        keep(&path, &shown)?;
+        keep(state, &path, &shown)?;
     }
-    talked.map_err(|failure| match failure {
-        Failure::Amt(amt) if matches!(amt.kind, Kind::Wire(Trouble::OtherCertificate { .. })) => Failure::Certificate { amt, path },
-        other => other,
+    talked.map_err(|failure| {
+        let is_other = |amt: &amt::Error| matches!(amt.kind, Kind::Wire(Trouble::OtherCertificate { .. }));
+        if let Failure::Amt(amt) = failure { if is_other(&amt) { Failure::Certificate { amt, path } } else { Failure::Amt(amt) } } else { failure }
     })
 }
 
@@ -155,9 +155,11 @@ fn known(path: &Path) -> Result<Option<String>, Failure> {
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
-fn keep(path: &Path, shown: &str) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(store::failed("make", folder))?;
+fn keep(state: &Path, path: &Path, shown: &str) -> Result<(), Failure> {
+    let folder = state.join(CERTIFICATES);
+    // Whoever switches machines from elsewhere has no state folder yet.
+    std::fs::create_dir_all(state).map_err(store::failed("make", state))?;
+    store::out::make_in_state(&folder)?;
     Ok(store::out::replace_state(path, &format!("{shown}\n"))?)
 }
 

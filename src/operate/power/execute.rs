@@ -17,18 +17,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::act::{self, Action, Failure, Outcome};
-use super::amt::State;
+use super::by_hand;
+use super::hear::{Done, Ear, Message, asked_event, done_events, failed_event};
 use super::jobs::{By, COMMANDS_MAX, Job, Jobs, Task};
-use super::memory::Memory;
+use super::memory::{self, Memory};
+use super::watch::Watch;
 use crate::answer::power::{self, Schedule};
-use crate::event::{Event, Record};
+use crate::event::Event;
 use crate::operate::{Result, Working};
 use crate::out::table::Tables;
 use crate::serve::Handle;
-use crate::serve::journal::Listener;
 use crate::terminal::chain;
 
 /// How often the clock and the generation are looked at: an edge is late by no more.
@@ -37,18 +38,6 @@ const LOOK: Duration = Duration::from_millis(500);
 const SCAN: SignedDuration = SignedDuration::from_secs(60);
 /// What may wait to be heard: commands, and ends of conversations.
 const MESSAGES_MAX: usize = 1024;
-
-enum Message {
-    /// Do this to a host, whoever asked.
-    Asked(String, Task),
-    Ended(Job, std::result::Result<Done, Failure>),
-    Stop,
-}
-
-enum Done {
-    Acted(Outcome),
-    Seen(State),
-}
 
 /// The thread that works.
 struct Power {
@@ -74,50 +63,22 @@ impl Working for Power {
     }
 }
 
-/// Hears commands that came by DNS.
-struct Ear {
-    sender: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
-}
-
-impl Listener for Ear {
-    fn happened(&self, records: &[Record]) {
-        for (host, task) in records.iter().filter_map(|record| asked(&record.event)) {
-            if self.sender.try_send(Message::Asked(host, task)).is_err() {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-/// What an event asks for.
-fn asked(event: &Event) -> Option<(String, Task)> {
-    let commands = [("power-on", Action::On), ("power-off", Action::Off), ("power-cycle", Action::Cycle)];
-    if let Event::CommandGiven { run, host, .. } = event {
-        let (_, action) = commands.iter().find(|(name, _)| name == run)?;
-        return Some((host.clone(), Task::Act(*action)));
-    }
-    if let Event::StatusAsked { host, .. } = event {
-        return Some((host.clone(), Task::Look));
-    }
-    None
-}
-
-struct Executor {
-    handle: Handle,
+pub(super) struct Executor {
+    pub(super) handle: Handle,
     tables: Arc<Tables>,
     schedules: BTreeMap<String, Schedule>,
-    memory: Memory,
-    jobs: Jobs,
+    pub(super) memory: Memory,
+    pub(super) jobs: Jobs,
     /// When edges were looked for, and when the next one comes.
     scanned: Timestamp,
     next: Timestamp,
+    watch: Watch,
     sender: SyncSender<Message>,
     lost: Arc<AtomicU64>,
 }
 
 impl Executor {
-    fn new(handle: Handle, sender: SyncSender<Message>, lost: Arc<AtomicU64>) -> Executor {
+    pub(super) fn new(handle: Handle, sender: SyncSender<Message>, lost: Arc<AtomicU64>) -> Executor {
         let memory = Memory::read(&handle.state);
         let now = handle.clock.now();
         let mut executor = Executor {
@@ -127,6 +88,7 @@ impl Executor {
             jobs: Jobs::default(),
             scanned: now,
             next: now,
+            watch: Watch::new(now, Instant::now()),
             sender,
             lost,
             handle,
@@ -149,7 +111,7 @@ impl Executor {
             for message in messages.try_iter().take(MESSAGES_MAX) {
                 match message {
                     Message::Stop => return self.memory.write(&self.handle.state),
-                    message => self.hear(message),
+                    heard @ (Message::Asked(..) | Message::Ended(..)) => self.hear(heard),
                 }
             }
         }
@@ -181,29 +143,38 @@ impl Executor {
     }
 
     /// Edges that are due become jobs; those that nobody wants any more are forgotten.
-    fn scan(&mut self) {
+    pub(super) fn scan(&mut self) {
         let (now, is_new) = (self.handle.clock.now(), self.handle.tables.has_changed().unwrap_or(false));
-        let jumped = now < self.scanned || now.duration_since(self.scanned) > SCAN;
-        if !is_new && !jumped && now < self.next {
+        if let Some(from) = self.watch.jumped(now, Instant::now()) {
+            warn!("the clock says {now:.0}, and said {from:.0}: what schedules wanted in between is not done");
+            self.memory.jumped(from, now);
+        }
+        let is_late = now < self.scanned || now.duration_since(self.scanned) > SCAN;
+        if !is_new && !is_late && now < self.next {
             return;
         }
         if is_new {
             self.take_over(now);
         }
         self.scanned = now;
-        let due: BTreeMap<&str, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.as_str(), self.due(host, now)?))).collect();
+        let ahead = self.memory.ahead(now);
+        if self.watch.tells(ahead.is_some(), Instant::now()) && let Some(done) = ahead {
+            let path = memory::path(&self.handle.state);
+            warn!("the clock says {now:.0}, and edges up to {done:.0} are done: schedules wait; set the clock, or remove {} and start again", path.display());
+        }
+        let due: BTreeMap<String, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.clone(), self.due(host, now)?))).collect();
         self.jobs.keep_edges(|host, edge| due.get(host).is_some_and(|due| due.at == edge));
         let known = self.jobs.edges();
         let mut events = Vec::new();
         for (host, edge) in due {
-            if known.contains(&(host.to_owned(), edge.at)) {
+            if known.contains(&(host.clone(), edge.at)) || self.is_outdone(&host, edge.at, now) {
                 continue;
             }
             let action = match edge.action {
                 power::Action::On => Action::On,
                 power::Action::Off => Action::Off,
             };
-            let job = Job::new(host, Task::Act(action), By::Schedule(edge.at));
+            let job = Job::new(&host, Task::Act(action), By::Schedule(edge.at));
             events.push(asked_event(&job, action));
             self.jobs.add(job, Instant::now());
         }
@@ -216,8 +187,27 @@ impl Executor {
         schedule.due(self.memory.until(host), now)
     }
 
+    /// Did a person switch it with `pxelator power` since the edge?
+    fn is_outdone(&mut self, host: &str, edge: Timestamp, now: Timestamp) -> bool {
+        let Some(given) = by_hand::read(&self.handle.state, host, now).filter(|given| *given >= edge) else { return false };
+        info!("{host}: it was switched by hand at {given:.0}, after the edge of {edge:.0}, which is not tried any more");
+        self.settle(host, edge);
+        true
+    }
+
+    /// The next job that may begin, and that nobody outdid meanwhile.
+    pub(super) fn take(&mut self, at: Instant) -> Option<Job> {
+        loop {
+            let job = self.jobs.take(at)?;
+            match job.by.edge() {
+                Some(edge) if self.is_outdone(&job.host, edge, self.handle.clock.now()) => self.jobs.ended(&job.host, false, at),
+                Some(_) | None => return Some(job),
+            }
+        }
+    }
+
     fn begin_jobs(&mut self) {
-        while let Some(job) = self.jobs.take(Instant::now()) {
+        while let Some(job) = self.take(Instant::now()) {
             let Some(row) = self.tables.power.get(&job.host).cloned() else {
                 // A generation without the host came meanwhile.
                 self.jobs.ended(&job.host, false, Instant::now());
@@ -234,7 +224,7 @@ impl Executor {
         }
     }
 
-    fn hear(&mut self, message: Message) {
+    pub(super) fn hear(&mut self, message: Message) {
         let events = match message {
             Message::Asked(host, task) => self.queue(&host, task),
             Message::Ended(job, done) => self.ended(job, done),
@@ -249,27 +239,24 @@ impl Executor {
 
     /// A command, or a look.
     fn queue(&mut self, host: &str, task: Task) -> Vec<Event> {
-        let job = Job::new(host, task, By::Command);
+        let now = self.handle.clock.now();
+        let job = Job::new(host, task, By::Command(now));
         let asked = match task {
             Task::Act(action) => Some(asked_event(&job, action)),
             Task::Look => None,
         };
         let refused = if !self.tables.power.contains_key(host) {
             Some("the site has no host of this name that can be switched".to_owned())
+        } else if task == Task::Look {
+            self.jobs.look(job.clone(), Instant::now());
+            None
         } else if self.jobs.commands() >= COMMANDS_MAX {
             Some(format!("{COMMANDS_MAX} commands wait already, and no more are taken"))
         } else {
+            self.jobs.add(job.clone(), Instant::now());
             None
         };
-        let failed = refused.as_ref().map(|why| failed_event(&job, why.clone(), None));
-        if refused.is_none() {
-            if let (Task::Act(_), Some(edge)) = (task, self.due(host, self.handle.clock.now())) {
-                // What a person says now counts more than an edge that is still being tried.
-                self.memory.done(host, edge.at);
-                self.jobs.keep_edges(|other, at| other != host || at > edge.at);
-            }
-            self.jobs.add(job, Instant::now());
-        }
+        let failed = refused.map(|why| failed_event(&job, why, None));
         asked.into_iter().chain(failed).collect()
     }
 
@@ -278,7 +265,11 @@ impl Executor {
         self.jobs.ended(&job.host, changed, Instant::now());
         let failure = match done {
             Ok(done) => {
-                self.settle(&job);
+                match job.by {
+                    By::Schedule(edge) => self.settle(&job.host, edge),
+                    By::Command(given) if matches!(done, Done::Acted(_)) => self.outdo(&job.host, given),
+                    By::Command(_) => {}
+                }
                 return done_events(&job, &done);
             }
             Err(failure) => failure,
@@ -294,37 +285,23 @@ impl Executor {
                 self.jobs.add(job, Instant::now() + pause);
             }
             // Trying again helps nothing: the edge is past.
-            None => self.settle(&job),
+            None => job.by.edge().into_iter().for_each(|edge| self.settle(&job.host, edge)),
         }
         events.into_iter().collect()
     }
 
-    /// An edge is behind us; one that came later stays due.
-    fn settle(&mut self, job: &Job) {
-        if let Some(edge) = job.by.edge()
-            && self.memory.until(&job.host).is_none_or(|until| until < edge)
-        {
-            self.memory.done(&job.host, edge);
+    /// What a person said and got counts more than an edge of before, which may still be tried.
+    fn outdo(&mut self, host: &str, given: Timestamp) {
+        if let Some(edge) = self.due(host, given) {
+            self.memory.done(host, edge.at);
+            self.jobs.keep_edges(|other, at| other != host || at > edge.at);
         }
     }
-}
 
-fn asked_event(job: &Job, action: Action) -> Event {
-    Event::PowerAsked { host: job.host.clone(), action: action.name().into(), by: job.by.name().into() }
-}
-
-fn failed_event(job: &Job, why: String, again: Option<u64>) -> Event {
-    let action = match job.task {
-        Task::Act(action) => action.name(),
-        Task::Look => "status",
-    };
-    Event::PowerFailed { host: job.host.clone(), action: action.into(), by: job.by.name().into(), why, again }
-}
-
-fn done_events(job: &Job, done: &Done) -> Vec<Event> {
-    match (done, job.task) {
-        (Done::Acted(outcome), Task::Act(action)) => vec![outcome.event(&job.host, action, job.by.name())],
-        (Done::Seen(state), _) => vec![Event::PowerSeen { host: job.host.clone(), state: state.to_string() }],
-        (Done::Acted(_), Task::Look) => Vec::new(),
+    /// An edge is behind us; one that came later stays due.
+    fn settle(&mut self, host: &str, edge: Timestamp) {
+        if self.memory.until(host).is_none_or(|until| until < edge) {
+            self.memory.done(host, edge);
+        }
     }
 }

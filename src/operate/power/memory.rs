@@ -1,7 +1,8 @@
 //! `power.json` in the state folder: up to when each host's schedule was carried out.
 //!
 //! **Invariant:** a host that is new begins with the edges that come: a generation that brings a schedule
-//! switches nothing at once. The same holds for a schedule that changed so much that it now wants something else.
+//! switches nothing at once. The same holds for a schedule that changed: an edge that it moves into the past is
+//! none, and one that was missed stays due where the new times want the same.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::answer::power::Schedule;
+use crate::answer::power::{Schedule, is_ahead};
 use crate::out::table::{ScheduleRow, Tables, json};
 use crate::store;
 use crate::terminal::chain;
@@ -83,16 +84,32 @@ impl Memory {
         if done.schedule == name && old == tables.schedules.get(name) {
             return until;
         }
-        // An edge that was missed stays due if the schedule of before wanted the same.
-        let before = old.and_then(|row| Schedule::read(row).ok()).map(|old| old.wanted(now));
+        // What is still to be done stays due if it is the same now; nothing else becomes due by a deploy.
+        let before = old.and_then(|row| Schedule::read(row).ok()).and_then(|old| old.due(Some(until), now));
         match schedule.due(Some(until), now) {
-            Some(edge) if before != Some(edge.action) => now,
+            Some(edge) if before.map(|before| before.action) != Some(edge.action) => now,
             Some(_) | None => until,
         }
     }
 
     pub(super) fn until(&self, host: &str) -> Option<Timestamp> {
         self.hosts.get(host).and_then(time)
+    }
+
+    /// The clock jumped: nothing becomes due by that. Only who waited for a clock that was behind goes on where
+    /// it was, for its edges are those of the right time.
+    pub(super) fn jumped(&mut self, from: Timestamp, to: Timestamp) {
+        for done in self.hosts.values_mut() {
+            let waited = time(done).is_some_and(|until| is_ahead(until, from) && !is_ahead(until, to));
+            if !waited {
+                (done.until, self.is_written) = (to.as_microsecond(), false);
+            }
+        }
+    }
+
+    /// What was done last, where a clock must be wrong to say so.
+    pub(super) fn ahead(&self, now: Timestamp) -> Option<Timestamp> {
+        self.hosts.values().filter_map(time).max().filter(|until| is_ahead(*until, now))
     }
 
     /// An edge is done, and those before it.
@@ -108,7 +125,7 @@ fn time(done: &Done) -> Option<Timestamp> {
     Timestamp::from_microsecond(done.until).ok()
 }
 
-fn path(state: &Path) -> PathBuf {
+pub(super) fn path(state: &Path) -> PathBuf {
     state.join(FILE)
 }
 
@@ -162,6 +179,45 @@ mod tests {
         assert_eq!(due(&mut began(), &tables("07:00", "20:30"), "08:00:00"), Some(on));
         // At 12:00 the old schedule wanted `on`; the new one would have turned off at 11:00.
         assert_eq!(due(&mut began(), &tables("07:30", "11:00"), "12:00:00"), None);
+        assert_eq!(due(&mut began(), &tables("07:30", "11:00"), "07:20:00"), None);
+    }
+
+    #[test]
+    fn an_edge_that_a_deploy_moves_is_not_done_again() {
+        let done = |edge: &str| {
+            let mut memory = Memory::default();
+            due(&mut memory, &tables("07:30", "20:30"), "06:00:00");
+            memory.done("k", at(edge));
+            memory
+        };
+        // Somebody may have turned it off, or on, since it was carried out.
+        assert_eq!(due(&mut done("07:30:00"), &tables("08:00", "20:30"), "12:00:00"), None);
+        assert_eq!(due(&mut done("20:30:00"), &tables("07:30", "20:45"), "21:00:00"), None);
+        // One that is yet to come does come.
+        let mut memory = done("07:30:00");
+        assert_eq!(due(&mut memory, &tables("08:00", "20:30"), "07:45:00"), None);
+        assert_eq!(due(&mut memory, &tables("08:00", "20:30"), "08:00:00"), Some(Edge { at: at("08:00:00"), action: Action::On }));
+    }
+
+    #[test]
+    fn a_clock_that_starts_in_the_past_and_is_set_right_repeats_and_forgets_no_edge() {
+        let opening = tables("07:30", "20:30");
+        let schedules = BTreeMap::from([("s".to_owned(), Schedule::read(&opening.schedules["s"]).unwrap())]);
+        let (past, due) = ("2020-01-01T00:00:00Z".parse().unwrap(), |memory: &Memory, now| schedules["s"].due(memory.until("k"), now));
+        let mut memory = Memory::default();
+        memory.settle(&opening, &schedules, at("06:00:00"));
+        // The morning's edge is missed, and nobody knows what time it is.
+        memory.settle(&opening, &schedules, past);
+        assert_eq!((due(&memory, past), memory.ahead(past)), (None, Some(at("06:00:00"))));
+        memory.jumped(past, at("08:00:00"));
+        assert_eq!(due(&memory, at("08:00:00")), Some(Edge { at: at("07:30:00"), action: Action::On }));
+        // A clock that was right, and is set wrong and right again, makes no edge.
+        let future = "2099-01-01T12:00:00Z".parse().unwrap();
+        memory.jumped(at("08:00:00"), future);
+        assert_eq!((due(&memory, future), memory.ahead(future)), (None, None));
+        memory.jumped(future, at("08:00:00"));
+        assert_eq!((due(&memory, at("08:00:00")), memory.ahead(at("08:00:00"))), (None, None));
+        assert!(due(&memory, at("20:30:00")).is_some());
     }
 
     #[test]

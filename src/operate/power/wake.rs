@@ -74,12 +74,13 @@ fn own_address(network: Ipv4Addr) -> io::Result<Ipv4Addr> {
 }
 
 fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-            "this machine has no route there (`ip route get` shows it); it needs an address in the host's network"
-        }
-        io::ErrorKind::PermissionDenied => "a firewall of this machine forbids it",
-        _ => "the system refuses it",
+    let kind = error.kind();
+    if [io::ErrorKind::NetworkUnreachable, io::ErrorKind::HostUnreachable].contains(&kind) {
+        "this machine has no route there (`ip route get` shows it); it needs an address in the host's network"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "a firewall of this machine forbids it"
+    } else {
+        "the system refuses it"
     }
 }
 

@@ -124,7 +124,7 @@ fn days(names: &[String]) -> String {
     if WEEK.iter().all(has) {
         return "daily".to_owned();
     }
-    let runs = WEEK.chunk_by(|a, b| has(&a) == has(&b)).filter(|run| run.iter().all(has));
+    let runs = WEEK.chunk_by(|a, b| has(a) == has(b)).filter(|run| run.iter().all(has));
     let run = |run: &[&str]| match run {
         [first, .., last] if run.len() > 2 => format!("{first}..{last}"),
         _ => run.join(","),

@@ -71,27 +71,43 @@ impl Wire {
     }
 
     fn trouble(&self, error: Error) -> Trouble {
-        use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
         if let Some((known, shown)) = self.pin.broken() {
             return Trouble::OtherCertificate { known, shown };
         }
+        if let Error::Io(error) = error {
+            return io_trouble(&error);
+        }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ureq's error may grow, and its own words say what it is")]
         match error {
             Error::BodyExceedsLimit(_) => Trouble::TooLong,
             Error::Timeout(_) => Trouble::Silent,
             Error::Rustls(error) => Trouble::Tls(error.to_string()),
             Error::Tls(what) => Trouble::Tls(what.to_owned()),
-            Error::Io(error) => match error.kind() {
-                ConnectionRefused => Trouble::Refused,
-                // What a router, or our own ARP, says of a machine without power.
-                HostUnreachable => Trouble::Silent,
-                NetworkUnreachable => Trouble::NoWay,
-                ConnectionReset | ConnectionAborted | std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::UnexpectedEof => Trouble::Half,
-                std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => Trouble::Silent,
-                _ if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => Trouble::Tls(error.to_string()),
-                _ => Trouble::NoHttp(error.to_string()),
-            },
             Error::ConnectionFailed => Trouble::Silent,
             other => Trouble::NoHttp(other.to_string()),
         }
+    }
+}
+
+/// What the kernel says of a connection.
+fn io_trouble(error: &std::io::Error) -> Trouble {
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut, UnexpectedEof,
+        WouldBlock,
+    };
+    let kind = error.kind();
+    if kind == ConnectionRefused {
+        Trouble::Refused
+    } else if kind == NetworkUnreachable {
+        Trouble::NoWay
+    } else if [ConnectionReset, ConnectionAborted, BrokenPipe, UnexpectedEof].contains(&kind) {
+        Trouble::Half
+    } else if [TimedOut, WouldBlock, HostUnreachable].contains(&kind) {
+        // The last is what a router, or our own ARP, says of a machine without power.
+        Trouble::Silent
+    } else if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        Trouble::Tls(error.to_string())
+    } else {
+        Trouble::NoHttp(error.to_string())
     }
 }

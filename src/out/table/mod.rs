@@ -3,15 +3,19 @@
 //! **Invariant:** this is the only contract between the two halves. A row that a service cannot read is
 //! an error with its file and line; nothing is guessed.
 
+mod audit;
+mod commands;
+mod power;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use super::power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
-
-pub use super::commands::{CommandRow, Range, Run};
+pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
+pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
+pub use commands::{CommandRow, Range, Run};
 
 pub const HOSTS: &str = "boot/hosts.jsonl";
 pub const LOADERS: &str = "boot/loaders.jsonl";
@@ -30,12 +34,6 @@ pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
 pub const POWER: &str = "power/hosts.jsonl";
 pub const SCHEDULES: &str = "power/schedules.jsonl";
-pub const SPOOL: &str = "audit/spool.jsonl";
-pub const SINKS: &str = "audit/sinks.jsonl";
-
-/// How long what happened is kept where the site has no `audit`: as long as one that says no more.
-pub const KEEP_SECS: u64 = 365 * 86_400;
-
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,28 +160,6 @@ pub struct OverlayFileRow {
 #[serde(deny_unknown_fields)]
 pub struct ForwardRow {
     pub address: Ipv4Addr,
-}
-
-/// `audit/spool.jsonl`, one row: how long what happened is kept on the boot server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpoolRow {
-    pub keep_secs: u64,
-}
-
-/// `audit/sinks.jsonl`: where else what happened is kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SinkRow {
-    /// `couchdb`
-    pub kind: String,
-    /// With the name of the database, without a password.
-    pub url: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Where its password lies on the boot server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<String>,
 }
 
 impl NetworkRow {

@@ -1,4 +1,4 @@
-//! The rows of `power/`: what can be switched, and when. [`super::table`] has them with all others.
+//! The rows of `power/`: how machines are switched, and when.
 
 use std::net::Ipv4Addr;
 
