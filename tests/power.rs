@@ -83,6 +83,19 @@ fn a_person_switches_a_machine() {
 }
 
 #[test]
+fn holidays_that_are_over_are_told_with_the_status_alone() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "schedule=opening", "");
+    let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap();
+    fs::write(folder.0.join("site.kdl"), text.replace("holidays {", "holidays until=\"2025-12-31\" {")).unwrap();
+    folder.run(&["build"]).ended(0);
+    let status = power(&folder, &["status"]).1;
+    let warning = "warning: schedule opening: its holidays are known until 2025-12-31 alone; of days with a year it knows no more\n";
+    assert!(status.contains(warning), "{status}");
+    assert_eq!(power(&folder, &["on"]).1, "kiosk-01: told `on`, was off\n");
+}
+
+#[test]
 fn one_boot_from_the_network_and_no_other() {
     let (device, changes) = device();
     let folder = site(device.address, "", "");

@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{error, info, warn};
 
@@ -73,6 +74,8 @@ pub(super) struct Executor {
     scanned: Timestamp,
     next: Timestamp,
     watch: Watch,
+    /// By schedule: the day on which it was told that its holidays are over.
+    holidays_told: BTreeMap<String, Date>,
     sender: SyncSender<Message>,
     lost: Arc<AtomicU64>,
 }
@@ -89,6 +92,7 @@ impl Executor {
             scanned: now,
             next: now,
             watch: Watch::new(now, Instant::now()),
+            holidays_told: BTreeMap::new(),
             sender,
             lost,
             handle,
@@ -135,11 +139,21 @@ impl Executor {
             }
         }
         self.memory.settle(&self.tables, &self.schedules, now);
+    }
+
+    /// Once a day, for a server runs for years.
+    pub(super) fn holidays_warnings(&mut self, now: Timestamp) -> Vec<String> {
+        let mut all = Vec::new();
         for (name, schedule) in &self.schedules {
-            if let Some(last) = schedule.holidays_ended(now) {
-                warn!("schedule {name}: its holidays are known until {last} alone; from now on it has none");
+            let today = schedule.local(now).date();
+            if self.holidays_told.get(name) != Some(&today)
+                && let Some(warning) = schedule.holidays_warning(name, now)
+            {
+                self.holidays_told.insert(name.clone(), today);
+                all.push(warning);
             }
         }
+        all
     }
 
     /// Edges that are due become jobs; those that nobody wants any more are forgotten.
@@ -157,6 +171,7 @@ impl Executor {
             self.take_over(now);
         }
         self.scanned = now;
+        self.holidays_warnings(now).iter().for_each(|warning| warn!("{warning}"));
         let ahead = self.memory.ahead(now);
         if self.watch.tells(ahead.is_some(), Instant::now()) && let Some(done) = ahead {
             let path = memory::path(&self.handle.state);

@@ -33,7 +33,7 @@ impl Trial {
         std::fs::create_dir_all(&state).unwrap();
         let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(str::to_owned).to_vec();
         let windows = vec![WindowRow { days, on: "07:30".into(), off: "20:30".into(), overnight: false }];
-        let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: None };
+        let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: Some("2026-11-24".into()) };
         let host = PowerRow { host: "k".into(), address: None, macs: vec![], broadcast: None, amt: None, wake: true, schedule: Some("s".into()), selectors: vec![] };
         let tables = Tables { power: [("k".into(), host)].into(), schedules: [("s".into(), schedule)].into(), ..Tables::default() };
         Trial { state, tables: Arc::new(tables) }
@@ -170,4 +170,14 @@ fn an_edge_that_was_outdone_while_no_server_ran_is_not_even_asked_for() {
     trial.serve("12:00:00").memory.write(&trial.state);
     by_hand::write(&trial.state, "k", at("20:31:30")).unwrap();
     assert!(trial.serve("20:32:00").says("20:32:00").jobs.edges().is_empty());
+}
+
+#[test]
+fn that_holidays_are_over_is_told_once_a_day_for_as_long_as_it_runs() {
+    let trial = Trial::new();
+    let mut server = trial.serve("12:00:00");
+    let days = ["2026-11-24T23:59:59Z", "2026-11-25T00:00:00Z", "2026-11-25T20:30:00Z", "2026-11-26T07:30:00Z"];
+    let told = days.map(|now| server.holidays_warnings(now.parse().unwrap()));
+    let words = "schedule s: its holidays are known until 2026-11-24 alone; of days with a year it knows no more";
+    assert_eq!(told, [vec![], vec![words.to_owned()], vec![], vec![words.to_owned()]]);
 }
