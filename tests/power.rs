@@ -178,8 +178,23 @@ fn nonces_run_out_and_a_busy_controller_is_waited_for() {
     assert_eq!(power(&folder, &["off"]).1, "kiosk-01: told `off`, was on\n");
     assert_eq!(changes.try_iter().count(), 2);
     let heard = device.heard();
-    assert_eq!(heard.iter().filter(|line| *line == "Ok(Change(8))").count(), 2, "{heard:?}");
+    let asked: Vec<&str> = heard.iter().map(String::as_str).filter(|line| line.starts_with("Ok(")).collect();
+    let (state, off) = ("Ok(State)", "Ok(Change(8))");
+    assert_eq!(asked, [state, "Ok(Change(2))", state, off, state, off], "before it is told again it is looked at");
     assert!(heard.contains(&"401: stale".to_owned()), "{heard:?}");
+}
+
+#[test]
+fn what_starts_a_machine_anew_is_told_once() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "", "");
+    device.set_on(true);
+    device.mood(Mood::Returns(2));
+    for (what, told) in [("cycle", "Ok(Change(5))"), ("reset", "Ok(Change(10))")] {
+        let (code, text) = power(&folder, &[what]);
+        assert!(code == 1 && text.contains("answers RequestPowerStateChange with 2: it says no more than that"), "{text}");
+        assert_eq!(device.heard().iter().filter(|line| *line == told).count(), 1);
+    }
 }
 
 #[test]
