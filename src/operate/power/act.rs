@@ -19,7 +19,7 @@ pub const PAUSE: Duration = Duration::from_secs(10);
 /// How often a controller that is busy is asked.
 const TRIES_MAX: u32 = 4;
 /// Certificates that machines showed lie here, in the state folder: a file a host.
-const CERTIFICATES: &str = "amt";
+pub(super) const CERTIFICATES: &str = "amt";
 const CERTIFICATE_BYTES_MAX: u64 = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -105,20 +105,25 @@ impl Executor {
         loop {
             self.scan();
             self.begin_jobs();
-            self.memory.write(&self.handle.state);
+            self.memory.write(&self.handle.state, Instant::now());
             match messages.recv_timeout(self.wait()) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
                 Ok(message) => self.hear(message),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             // All that is there, so that the memory is written once.
             for message in messages.try_iter().take(MESSAGES_MAX) {
                 match message {
-                    Message::Stop => return self.memory.write(&self.handle.state),
+                    Message::Stop => return self.end(),
                     heard @ (Message::Asked(..) | Message::Ended(..)) => self.hear(heard),
                 }
             }
         }
+    }
+
+    /// The disk is tried once more, however lately it failed.
+    fn end(&mut self) {
+        self.memory.write(&self.handle.state, Instant::now() + memory::AGAIN);
     }
 
     fn wait(&self) -> Duration {

@@ -77,12 +77,12 @@ impl Executor {
 
     fn ends(&mut self, job: Option<Job>, done: Result<Outcome, Failure>) {
         self.hear(Message::Ended(job.unwrap(), done.map(Done::Acted)));
-        self.memory.write(&self.handle.state);
+        self.memory.write(&self.handle.state, Instant::now());
     }
 
     fn asks(&mut self, action: Action) {
         self.hear(Message::Asked("k".into(), Task::Act(action)));
-        self.memory.write(&self.handle.state);
+        self.memory.write(&self.handle.state, Instant::now());
     }
 }
 
@@ -159,7 +159,7 @@ fn what_was_done_by_hand_outdoes_the_edges_of_before() {
     assert_eq!(told(&edge), OFF, "a moment that is yet to come is none");
     server.ends(edge, away());
     assert_eq!(told(&server.says("20:32:00").begins()), None);
-    server.memory.write(&trial.state);
+    server.memory.write(&trial.state, Instant::now());
     std::fs::remove_dir_all(trial.state.join("power")).unwrap();
     assert_eq!(told(&trial.serve("20:33:00").says("20:33:00").begins()), None, "it is settled");
 }
@@ -167,7 +167,7 @@ fn what_was_done_by_hand_outdoes_the_edges_of_before() {
 #[test]
 fn an_edge_that_was_outdone_while_no_server_ran_is_not_even_asked_for() {
     let trial = Trial::new();
-    trial.serve("12:00:00").memory.write(&trial.state);
+    trial.serve("12:00:00").memory.write(&trial.state, Instant::now());
     by_hand::write(&trial.state, "k", at("20:31:30")).unwrap();
     assert!(trial.serve("20:32:00").says("20:32:00").jobs.edges().is_empty());
 }
