@@ -78,6 +78,10 @@ pub enum Failure {
     Secret(#[from] operate::Error),
     #[error(transparent)]
     State(#[from] store::Error),
+    #[error("no thread can be had to speak to it: too many run, or memory is full")]
+    Thread(#[source] std::io::Error),
+    #[error("pxelator itself failed at it; the log says where, so report it")]
+    Broken,
     /// Nobody can do this to this machine.
     #[error("{0}")]
     Cannot(String),
@@ -91,7 +95,8 @@ impl Failure {
             Failure::Wake(wake::Error::NoMac | wake::Error::Mac(_)) | Failure::Cannot(_) => None,
             Failure::Wake(wake::Error::Send { .. }) | Failure::State(_) => Some(Again::Soon),
             // A file that is read in vain troubles nobody.
-            Failure::Secret(_) => Some(Again::Soon),
+            Failure::Secret(_) | Failure::Thread(_) => Some(Again::Soon),
+            Failure::Broken => Some(Again::Late),
         }
     }
 }

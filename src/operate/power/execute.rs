@@ -10,10 +10,11 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -28,7 +29,7 @@ use super::memory::{self, Memory};
 use super::watch::Watch;
 use crate::answer::power::{self, Schedule};
 use crate::event::Event;
-use crate::operate::{Result, Working};
+use crate::operate::{Error, Result, Working};
 use crate::out::table::Tables;
 use crate::serve::Handle;
 use crate::terminal::chain;
@@ -51,7 +52,15 @@ pub(in crate::operate) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
     let lost = Arc::new(AtomicU64::new(0));
     handle.journal.listen(Arc::new(Ear { sender: sender.clone(), lost: lost.clone() }));
     let mut executor = Executor::new(handle.clone(), sender.clone(), lost);
-    let thread = std::thread::spawn(move || executor.run(&receiver));
+    let run = move || {
+        if catch_unwind(AssertUnwindSafe(|| executor.run(&receiver))).is_err() {
+            // Names would still be answered, and nobody would notice that machines are not switched.
+            error!("what switches machines has failed, as it must not: the server ends; report what stands above");
+            std::process::exit(1);
+        }
+    };
+    let thread = Builder::new().name("power".into()).spawn(run);
+    let thread = thread.map_err(|source| Error::Io { step: "begin a thread for", path: "power".into(), source })?;
     Ok(Box::new(Power { sender, thread: Mutex::new(Some(thread)) }))
 }
 
@@ -62,6 +71,11 @@ impl Working for Power {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _it_said_why = thread.map(JoinHandle::join);
     }
+}
+
+/// Whoever breaks while it speaks to a machine has failed, and does not hold the machine for ever.
+pub(super) fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> std::result::Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Broken))
 }
 
 pub(super) struct Executor {
@@ -233,14 +247,17 @@ impl Executor {
                 self.jobs.ended(&job.host, false, Instant::now());
                 continue;
             };
-            let (sender, state) = (self.sender.clone(), self.handle.state.clone());
-            std::thread::spawn(move || {
-                let done = match job.task {
+            let (sender, state, task, own) = (self.sender.clone(), self.handle.state.clone(), job.task, job.clone());
+            let begun = Builder::new().name("machine".into()).spawn(move || {
+                let done = guarded(|| match task {
                     Task::Act(action) => act::carry_out(&row, action, false, &state).map(Done::Acted),
                     Task::Look => act::look(&row, &state).map(Done::Seen),
-                };
-                let _we_are_stopping = sender.send(Message::Ended(job, done));
+                });
+                let _we_are_stopping = sender.send(Message::Ended(own, done));
             });
+            if let Err(error) = begun {
+                self.hear(Message::Ended(job, Err(Failure::Thread(error))));
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::act::{Action, Failure, Outcome};
 use super::amt::State;
 use super::by_hand;
-use super::execute::Executor;
+use super::execute::{Executor, guarded};
 use super::hear::{Done, Message};
 use super::jobs::{Job, Task};
 use crate::out::table::{PowerRow, ScheduleRow, Tables, WindowRow};
@@ -180,4 +180,17 @@ fn that_holidays_are_over_is_told_once_a_day_for_as_long_as_it_runs() {
     let told = days.map(|now| server.holidays_warnings(now.parse().unwrap()));
     let words = "schedule s: its holidays are known until 2026-11-24 alone; of days with a year it knows no more";
     assert_eq!(told, [vec![], vec![words.to_owned()], vec![], vec![words.to_owned()]]);
+}
+
+#[test]
+fn whoever_breaks_or_gets_no_thread_has_failed_and_is_tried_again() {
+    let trial = Trial::new();
+    let mut server = trial.serve("12:00:00");
+    let edge = server.says("20:31:00").begins();
+    server.ends(edge, guarded(|| panic!("this panic is part of the test")));
+    let edge = server.begins();
+    assert_eq!(told(&edge), OFF);
+    server.ends(edge, Err(Failure::Thread(std::io::Error::other("no memory"))));
+    let edge = server.begins();
+    assert_eq!((told(&edge), edge.unwrap().failed), (OFF, 2));
 }
