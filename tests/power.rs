@@ -90,7 +90,8 @@ fn holidays_that_are_over_are_told_with_the_status_alone() {
     fs::write(folder.0.join("site.kdl"), text.replace("holidays {", "holidays until=\"2025-12-31\" {")).unwrap();
     folder.run(&["build"]).ended(0);
     let status = power(&folder, &["status"]).1;
-    let warning = "warning: schedule opening: its holidays are known until 2025-12-31 alone; of days with a year it knows no more\n";
+    let warning =
+        "warning: schedule opening: its holidays are known until 2025-12-31 alone; of days with a year it knows no more\n";
     assert!(status.contains(warning), "{status}");
     assert_eq!(power(&folder, &["on"]).1, "kiosk-01: told `on`, was off\n");
 }
@@ -306,7 +307,11 @@ fn a_server_that_starts_in_the_past_switches_nothing() {
     device.set_on(true);
     let server = serve(&folder, "2020-01-01T00:00:00Z");
     let line = server.wait_for("schedules wait");
-    let words = ["the clock says 2020-01-01T00:00:", ", and edges up to 2026-11-25T19:31:", " are done: schedules wait; set the clock, or remove state/power.json and start again"];
+    let words = [
+        "the clock says 2020-01-01T00:00:",
+        ", and edges up to 2026-11-25T19:31:",
+        " are done: schedules wait; set the clock, or remove state/power.json and start again",
+    ];
     assert!(words.iter().all(|words| line.contains(words)), "{line}");
     server.kill();
     // The clock is right again: the edge of the morning is caught up with, and nothing else was done.
@@ -325,14 +330,16 @@ fn what_a_person_turned_on_stays_on() {
     let (now, day) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(24));
     let (on, off) = if now.as_second() % 86_400 < 43_200 { ("13:00", "14:00") } else { ("01:00", "02:00") };
     let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap().replace("schedule opening", "schedule daily");
-    let text = text.replace("timezone=\"Europe/Zagreb\"", "timezone=\"UTC\"").replace("\"07:30\" \"20:30\" days=\"mon..fri\"; holidays off", &format!("\"{on}\" \"{off}\""));
+    let text = text
+        .replace("timezone=\"Europe/Zagreb\"", "timezone=\"UTC\"")
+        .replace("\"07:30\" \"20:30\" days=\"mon..fri\"; holidays off", &format!("\"{on}\" \"{off}\""));
     let text = text.replace("holidays { day \"12-25\" }\n", "");
     fs::write(folder.0.join("site.kdl"), text).unwrap();
     folder.run(&["build"]).ended(0);
     drop(serve(&folder, &(now - day).to_string()));
     assert_eq!(power(&folder, &["on"]).1, "kiosk-01: told `on`, was off\n");
     // The edge is due and was never done, and the person came after it.
-    let server = Server::start(&folder, &[]);
+    let server = serve(&folder, &jiff::Timestamp::now().to_string());
     let line = server.wait_for("it was switched by hand");
     assert!(line.contains("kiosk-01: it was switched by hand at ") && line.contains("which is not tried any more"), "{line}");
     assert!(device.is_on() && device.heard().iter().all(|line| line != "Ok(Change(8))"));
@@ -341,7 +348,7 @@ fn what_a_person_turned_on_stays_on() {
     fs::write(folder.0.join("state/power/kiosk-01.by-hand"), format!("{}\n", (now - day).as_microsecond())).unwrap();
     fs::remove_file(folder.0.join("state/power.json")).unwrap();
     drop(serve(&folder, &(now - day).to_string()));
-    let server = Server::start(&folder, &[]);
+    let server = serve(&folder, &jiff::Timestamp::now().to_string());
     server.wait_for("power-changed");
     assert!(!device.is_on());
 }
