@@ -156,6 +156,8 @@ pub(crate) fn have_file(path: &Path) -> bool {
 pub(crate) struct Server {
     child: Child,
     log: mpsc::Receiver<String>,
+    /// What it logged while it started.
+    begun: Vec<String>,
     pub(crate) offset: u16,
 }
 
@@ -175,9 +177,9 @@ impl Server {
         let (sender, log) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let server = Server { child, log, offset };
+        let mut server = Server { child, log, begun: Vec::new(), offset };
         // The last line of a start: all sockets are there, and the state folder says so.
-        server.wait_for("generation=");
+        server.begun = server.until("generation=");
         server
     }
 
@@ -195,6 +197,11 @@ impl Server {
 
     pub(crate) fn signal(&self, signal: &str) {
         tool("kill", &[signal, &self.pid()]);
+    }
+
+    /// The same where it may have been said while it started.
+    pub(crate) fn has_said(&self, text: &str) -> String {
+        self.begun.iter().find(|line| line.contains(text)).cloned().unwrap_or_else(|| self.wait_for(text))
     }
 
     /// The first line of the log that contains `text`.

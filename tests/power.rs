@@ -83,6 +83,20 @@ fn a_person_switches_a_machine() {
 }
 
 #[test]
+fn holidays_that_are_over_are_told_with_the_status_alone() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "schedule=opening", "");
+    let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap();
+    fs::write(folder.0.join("site.kdl"), text.replace("holidays {", "holidays until=\"2025-12-31\" {")).unwrap();
+    folder.run(&["build"]).ended(0);
+    let status = power(&folder, &["status"]).1;
+    let warning =
+        "warning: schedule opening: its holidays are known until 2025-12-31 alone; of days with a year it knows no more\n";
+    assert!(status.contains(warning), "{status}");
+    assert_eq!(power(&folder, &["on"]).1, "kiosk-01: told `on`, was off\n");
+}
+
+#[test]
 fn one_boot_from_the_network_and_no_other() {
     let (device, changes) = device();
     let folder = site(device.address, "", "");
@@ -165,8 +179,23 @@ fn nonces_run_out_and_a_busy_controller_is_waited_for() {
     assert_eq!(power(&folder, &["off"]).1, "kiosk-01: told `off`, was on\n");
     assert_eq!(changes.try_iter().count(), 2);
     let heard = device.heard();
-    assert_eq!(heard.iter().filter(|line| *line == "Ok(Change(8))").count(), 2, "{heard:?}");
+    let asked: Vec<&str> = heard.iter().map(String::as_str).filter(|line| line.starts_with("Ok(")).collect();
+    let (state, off) = ("Ok(State)", "Ok(Change(8))");
+    assert_eq!(asked, [state, "Ok(Change(2))", state, off, state, off], "before it is told again it is looked at");
     assert!(heard.contains(&"401: stale".to_owned()), "{heard:?}");
+}
+
+#[test]
+fn what_starts_a_machine_anew_is_told_once() {
+    let (device, _changes) = device();
+    let folder = site(device.address, "", "");
+    device.set_on(true);
+    device.mood(Mood::Returns(2));
+    for (what, told) in [("cycle", "Ok(Change(5))"), ("reset", "Ok(Change(10))")] {
+        let (code, text) = power(&folder, &[what]);
+        assert!(code == 1 && text.contains("answers RequestPowerStateChange with 2: it says no more than that"), "{text}");
+        assert_eq!(device.heard().iter().filter(|line| *line == told).count(), 1);
+    }
 }
 
 #[test]
@@ -255,7 +284,7 @@ fn a_kiosk_goes_on_and_off_by_its_schedule() {
     let (device, _changes) = device();
     let folder = site(device.address, "schedule=opening", "");
     let server = serve(&folder, "2026-11-25T07:29:57+01:00");
-    let line = server.wait_for("power-changed");
+    let line = server.has_said("power-changed");
     assert!(line.contains("{\"event\":\"power-changed\",\"host\":\"kiosk-01\",\"action\":\"on\",\"by\":\"schedule\"}"), "{line}");
     assert!(device.is_on());
     drop(server);
@@ -263,8 +292,8 @@ fn a_kiosk_goes_on_and_off_by_its_schedule() {
     device.set_on(false);
     let server = serve(&folder, "2026-11-25T20:29:56+01:00");
     device.set_on(true);
-    server.wait_for("\"action\":\"off\",\"by\":\"schedule\"");
-    server.wait_for("power-changed");
+    server.has_said("\"action\":\"off\",\"by\":\"schedule\"");
+    server.has_said("power-changed");
     assert!(!device.is_on());
     let changes = device.heard().into_iter().filter(|line| line.contains("Change")).collect::<Vec<_>>();
     assert_eq!(changes, ["Ok(Change(2))", "Ok(Change(8))"]);
@@ -277,14 +306,18 @@ fn a_server_that_starts_in_the_past_switches_nothing() {
     drop(serve(&folder, "2026-11-25T20:31:00+01:00"));
     device.set_on(true);
     let server = serve(&folder, "2020-01-01T00:00:00Z");
-    let line = server.wait_for("schedules wait");
-    let words = ["the clock says 2020-01-01T00:00:", ", and edges up to 2026-11-25T19:31:", " are done: schedules wait; set the clock, or remove state/power.json and start again"];
+    let line = server.has_said("schedules wait");
+    let words = [
+        "the clock says 2020-01-01T00:00:",
+        ", and edges up to 2026-11-25T19:31:",
+        " are done: schedules wait; set the clock, or remove state/power.json and start again",
+    ];
     assert!(words.iter().all(|words| line.contains(words)), "{line}");
     server.kill();
     // The clock is right again: the edge of the morning is caught up with, and nothing else was done.
     device.set_on(false);
     let server = serve(&folder, "2026-11-26T08:00:00+01:00");
-    server.wait_for("power-changed");
+    server.has_said("power-changed");
     let changes = device.heard().into_iter().filter(|line| line.contains("Change")).collect::<Vec<_>>();
     assert_eq!(changes, ["Ok(Change(2))"]);
 }
@@ -292,20 +325,22 @@ fn a_server_that_starts_in_the_past_switches_nothing() {
 #[test]
 fn what_a_person_turned_on_stays_on() {
     let (device, _changes) = device();
-    let folder = site(device.address, "schedule=daily", "");
+    let folder = site(device.address, "schedule=opening", "");
     // The last edge before this moment turned it off, whatever time it is.
     let (now, day) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(24));
     let (on, off) = if now.as_second() % 86_400 < 43_200 { ("13:00", "14:00") } else { ("01:00", "02:00") };
-    let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap().replace("schedule opening", "schedule daily");
-    let text = text.replace("timezone=\"Europe/Zagreb\"", "timezone=\"UTC\"").replace("\"07:30\" \"20:30\" days=\"mon..fri\"; holidays off", &format!("\"{on}\" \"{off}\""));
+    let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap();
+    let text = text
+        .replace("timezone=\"Europe/Zagreb\"", "timezone=\"UTC\"")
+        .replace("\"07:30\" \"20:30\" days=\"mon..fri\"; holidays off", &format!("\"{on}\" \"{off}\""));
     let text = text.replace("holidays { day \"12-25\" }\n", "");
     fs::write(folder.0.join("site.kdl"), text).unwrap();
     folder.run(&["build"]).ended(0);
     drop(serve(&folder, &(now - day).to_string()));
     assert_eq!(power(&folder, &["on"]).1, "kiosk-01: told `on`, was off\n");
     // The edge is due and was never done, and the person came after it.
-    let server = Server::start(&folder, &[]);
-    let line = server.wait_for("it was switched by hand");
+    let server = serve(&folder, &jiff::Timestamp::now().to_string());
+    let line = server.has_said("it was switched by hand");
     assert!(line.contains("kiosk-01: it was switched by hand at ") && line.contains("which is not tried any more"), "{line}");
     assert!(device.is_on() && device.heard().iter().all(|line| line != "Ok(Change(8))"));
     drop(server);
@@ -313,8 +348,8 @@ fn what_a_person_turned_on_stays_on() {
     fs::write(folder.0.join("state/power/kiosk-01.by-hand"), format!("{}\n", (now - day).as_microsecond())).unwrap();
     fs::remove_file(folder.0.join("state/power.json")).unwrap();
     drop(serve(&folder, &(now - day).to_string()));
-    let server = Server::start(&folder, &[]);
-    server.wait_for("power-changed");
+    let server = serve(&folder, &jiff::Timestamp::now().to_string());
+    server.has_said("power-changed");
     assert!(!device.is_on());
 }
 
@@ -323,18 +358,18 @@ fn an_edge_outlives_a_kill_and_a_machine_that_is_away() {
     let address = own_address();
     let folder = site(address, "schedule=opening", "");
     let server = serve(&folder, "2026-11-25T07:29:58+01:00");
-    let failed = server.wait_for("power-failed");
+    let failed = server.has_said("power-failed");
     assert!(failed.contains("refuses the connection") && failed.contains("\"again\":2"), "{failed}");
     server.kill();
     // After the restart the edge of before is due, and the machine comes back while it is tried.
     let server = serve(&folder, "2026-11-25T07:33:00+01:00");
-    server.wait_for("power-failed");
+    server.has_said("power-failed");
     let device = Device::listen(address, PASSWORD, |_| {});
-    server.wait_for("power-changed");
+    server.has_said("power-changed");
     assert!(device.is_on());
     server.kill();
     let server = serve(&folder, "2026-11-25T20:29:58+01:00");
-    server.wait_for("power-changed");
+    server.has_said("power-changed");
     let changes = device.heard().into_iter().filter(|line| line.contains("Change")).collect::<Vec<_>>();
     assert_eq!(changes, ["Ok(Change(2))", "Ok(Change(8))"]);
 }
@@ -342,18 +377,19 @@ fn an_edge_outlives_a_kill_and_a_machine_that_is_away() {
 #[test]
 fn a_wrong_password_is_told_once_and_a_holiday_is_kept() {
     let (away, home) = (device().0, device().0);
-    let rest = format!("host daily \"{}\" \"54:b2:03:00:00:0c\" amt=amt-kiosk schedule=always", home.address.ip());
-    let folder = site(away.address, "schedule=opening", &rest);
+    let folder = site(away.address, "schedule=opening", "");
+    let daily = format!("host daily \"{}\" \"54:b2:03:00:00:0c\" amt=amt-kiosk schedule=always", home.address.ip());
     let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap() + "schedule always { power \"07:30\" \"20:30\" }\n";
+    let text = text.replacen("{\n", &format!("{{\n    {daily}\n"), 1);
     fs::write(folder.0.join("site.kdl"), text).unwrap();
     folder.run(&["build"]).ended(0);
     // A friday, and Christmas: the one without holidays goes on, the other one hears nothing.
     let server = serve(&folder, "2026-12-25T07:29:58+01:00");
-    server.wait_for("{\"event\":\"power-changed\",\"host\":\"daily\"");
+    server.has_said("{\"event\":\"power-changed\",\"host\":\"daily\"");
     drop(server);
     assert_eq!(away.heard(), Vec::<String>::new());
     fs::write(folder.0.join("password"), "wrong\n").unwrap();
     let server = serve(&folder, "2026-12-28T07:29:58+01:00");
-    let failed = server.wait_for("power-failed");
+    let failed = server.has_said("power-failed");
     assert!(failed.contains("refuses user `admin` with the password in ") && failed.contains("\"again\":600"), "{failed}");
 }

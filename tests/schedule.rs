@@ -229,7 +229,11 @@ fn a_clock_that_is_set_back_repeats_nothing() {
     assert_eq!(opening.due(Some(at("2027-01-04T19:30:00Z")), noon), on);
     assert_eq!(opening.due(Some(morning), at("2027-01-05T06:29:00Z")), None);
     assert_eq!(opening.due(Some(at("2027-01-05T19:30:00Z")), noon), None);
-    assert_eq!(opening.due(Some(at("2099-01-01T06:30:00Z")), noon), None, "one of the two clocks was wrong, and nobody knows which");
+    assert_eq!(
+        opening.due(Some(at("2099-01-01T06:30:00Z")), noon),
+        None,
+        "one of the two clocks was wrong, and nobody knows which"
+    );
     assert_eq!([at("2027-01-06T11:00:00Z"), at("2027-01-06T11:00:01Z")].map(|done| is_ahead(done, noon)), [false, true]);
 }
 

@@ -1,6 +1,6 @@
 //! `power`: turns machines on and off, and says what they do and what their schedule wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError, mpsc};
 
@@ -113,6 +113,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     let rows = chosen(&args.who, &tables)?;
     let mut all = Vec::new();
     let mut failed = false;
+    if args.what == What::Status {
+        warn_of_holidays(&rows, &tables);
+    }
     keep(args, &rows.iter().filter_map(|row| asked(args, row)).collect::<Vec<_>>());
     side_by_side(&rows, |row| one(args, row, &tables), |row| {
         failed |= row.error.is_some();
@@ -250,6 +253,13 @@ fn wanted(name: &str, tables: &Tables) -> Option<Wanted> {
     let now = Clock::default().now();
     let next = schedule.next(now).map(|edge| (schedule.local(edge.at).strftime("%Y-%m-%d %H:%M").to_string(), edge.action.name()));
     Some(Wanted { schedule: name.to_owned(), now: schedule.wanted(now).name(), next })
+}
+
+/// Once for each schedule, however many machines follow it.
+fn warn_of_holidays(rows: &[&PowerRow], tables: &Tables) {
+    let names: BTreeSet<&String> = rows.iter().filter_map(|row| row.schedule.as_ref()).collect();
+    let read = |name: &String| Schedule::read(tables.schedules.get(name)?).ok()?.holidays_warning(name, Clock::default().now());
+    names.into_iter().filter_map(read).for_each(|warning| say(&format!("warning: {warning}")));
 }
 
 fn show(row: &Row, what: What) {

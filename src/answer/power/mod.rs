@@ -121,6 +121,12 @@ impl Schedule {
         self.holidays_until.filter(|until| *until < self.zone.to_datetime(now).date())
     }
 
+    /// The same in words, for whoever runs it.
+    pub fn holidays_warning(&self, name: &str, now: Timestamp) -> Option<String> {
+        let last = self.holidays_ended(now)?;
+        Some(format!("schedule {name}: its holidays are known until {last} alone; of days with a year it knows no more"))
+    }
+
     /// A moment as clocks at the machines show it.
     pub fn local(&self, at: Timestamp) -> jiff::civil::DateTime {
         self.zone.to_datetime(at)

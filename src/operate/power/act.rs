@@ -19,7 +19,7 @@ pub const PAUSE: Duration = Duration::from_secs(10);
 /// How often a controller that is busy is asked.
 const TRIES_MAX: u32 = 4;
 /// Certificates that machines showed lie here, in the state folder: a file a host.
-const CERTIFICATES: &str = "amt";
+pub(super) const CERTIFICATES: &str = "amt";
 const CERTIFICATE_BYTES_MAX: u64 = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,10 @@ pub enum Failure {
     Secret(#[from] operate::Error),
     #[error(transparent)]
     State(#[from] store::Error),
+    #[error("no thread can be had to speak to it: too many run, or memory is full")]
+    Thread(#[source] std::io::Error),
+    #[error("pxelator itself failed at it; the log says where, so report it")]
+    Broken,
     /// Nobody can do this to this machine.
     #[error("{0}")]
     Cannot(String),
@@ -91,7 +95,8 @@ impl Failure {
             Failure::Wake(wake::Error::NoMac | wake::Error::Mac(_)) | Failure::Cannot(_) => None,
             Failure::Wake(wake::Error::Send { .. }) | Failure::State(_) => Some(Again::Soon),
             // A file that is read in vain troubles nobody.
-            Failure::Secret(_) => Some(Again::Soon),
+            Failure::Secret(_) | Failure::Thread(_) => Some(Again::Soon),
+            Failure::Broken => Some(Again::Late),
         }
     }
 }
@@ -165,21 +170,44 @@ fn keep(state: &Path, path: &Path, shown: &str) -> Result<(), Failure> {
 
 fn by_amt(session: &mut Session, action: Action, network: bool) -> Result<Outcome, Failure> {
     let was = session.state()?;
-    let change = match (action, was) {
-        (Action::On, State::On) | (Action::Off, State::Off) => return Ok(Outcome::Kept(was)),
+    let Some(mut change) = plan(action, was)? else { return Ok(Outcome::Kept(was)) };
+    if network && change != Change::Off {
+        patiently(|| session.boot_from_network_once())?;
+    }
+    let mut tries = 1;
+    loop {
+        match session.change(change) {
+            Ok(()) => return Ok(Outcome::Changed(was)),
+            Err(error) if tries < TRIES_MAX && may_repeat(change, &error) => std::thread::sleep(PAUSE),
+            Err(error) => return Err(error.into()),
+        }
+        tries += 1;
+        // It may have done it all the same.
+        match plan(action, session.state()?)? {
+            Some(again) => change = again,
+            None => return Ok(Outcome::Changed(was)),
+        }
+    }
+}
+
+/// What a machine in this state is told, if anything.
+fn plan(action: Action, state: State) -> Result<Option<Change>, Failure> {
+    Ok(Some(match (action, state) {
+        (Action::On, State::On) | (Action::Off, State::Off) => return Ok(None),
         (Action::Reset, State::Off | State::Asleep | State::Hibernated) => {
-            return Err(Failure::Cannot(format!("it is {was}, and only a running machine can be reset: tell it `on`")));
+            return Err(Failure::Cannot(format!("it is {state}, and only a running machine can be reset: tell it `on`")));
         }
         (Action::On, _) | (Action::Cycle, State::Off | State::Hibernated) => Change::On,
         (Action::Off, _) => Change::Off,
         (Action::Cycle, _) => Change::Cycle,
         (Action::Reset, _) => Change::Reset,
-    };
-    if network && change != Change::Off {
-        patiently(|| session.boot_from_network_once())?;
-    }
-    patiently(|| session.change(change))?;
-    Ok(Outcome::Changed(was))
+    }))
+}
+
+/// `on` and `off` can be seen in its state; what starts it anew cannot, and is told a second time only where
+/// the device surely did not do it.
+fn may_repeat(change: Change, error: &amt::Error) -> bool {
+    error.is_busy() || (error.is_vague() && matches!(change, Change::On | Change::Off))
 }
 
 /// A controller that is at work on the request before is asked again.
@@ -187,7 +215,7 @@ fn patiently(mut ask: impl FnMut() -> Result<(), amt::Error>) -> Result<(), amt:
     let mut tries = 1;
     loop {
         match ask() {
-            Err(error) if error.is_busy() && tries < TRIES_MAX => std::thread::sleep(PAUSE),
+            Err(error) if (error.is_busy() || error.is_vague()) && tries < TRIES_MAX => std::thread::sleep(PAUSE),
             other => return other,
         }
         tries += 1;

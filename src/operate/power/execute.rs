@@ -10,12 +10,14 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{error, info, warn};
 
@@ -27,7 +29,7 @@ use super::memory::{self, Memory};
 use super::watch::Watch;
 use crate::answer::power::{self, Schedule};
 use crate::event::Event;
-use crate::operate::{Result, Working};
+use crate::operate::{Error, Result, Working};
 use crate::out::table::Tables;
 use crate::serve::Handle;
 use crate::terminal::chain;
@@ -50,7 +52,15 @@ pub(in crate::operate) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
     let lost = Arc::new(AtomicU64::new(0));
     handle.journal.listen(Arc::new(Ear { sender: sender.clone(), lost: lost.clone() }));
     let mut executor = Executor::new(handle.clone(), sender.clone(), lost);
-    let thread = std::thread::spawn(move || executor.run(&receiver));
+    let run = move || {
+        if catch_unwind(AssertUnwindSafe(|| executor.run(&receiver))).is_err() {
+            // Names would still be answered, and nobody would notice that machines are not switched.
+            error!("what switches machines has failed, as it must not: the server ends; report what stands above");
+            std::process::exit(1);
+        }
+    };
+    let thread = Builder::new().name("power".into()).spawn(run);
+    let thread = thread.map_err(|source| Error::Io { step: "begin a thread for", path: "power".into(), source })?;
     Ok(Box::new(Power { sender, thread: Mutex::new(Some(thread)) }))
 }
 
@@ -63,6 +73,11 @@ impl Working for Power {
     }
 }
 
+/// Whoever breaks while it speaks to a machine has failed, and does not hold the machine for ever.
+pub(super) fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> std::result::Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Failure::Broken))
+}
+
 pub(super) struct Executor {
     pub(super) handle: Handle,
     tables: Arc<Tables>,
@@ -73,6 +88,8 @@ pub(super) struct Executor {
     scanned: Timestamp,
     next: Timestamp,
     watch: Watch,
+    /// By schedule: the day on which it was told that its holidays are over.
+    holidays_told: BTreeMap<String, Date>,
     sender: SyncSender<Message>,
     lost: Arc<AtomicU64>,
 }
@@ -89,6 +106,7 @@ impl Executor {
             scanned: now,
             next: now,
             watch: Watch::new(now, Instant::now()),
+            holidays_told: BTreeMap::new(),
             sender,
             lost,
             handle,
@@ -101,20 +119,25 @@ impl Executor {
         loop {
             self.scan();
             self.begin_jobs();
-            self.memory.write(&self.handle.state);
+            self.memory.write(&self.handle.state, Instant::now());
             match messages.recv_timeout(self.wait()) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
                 Ok(message) => self.hear(message),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             // All that is there, so that the memory is written once.
             for message in messages.try_iter().take(MESSAGES_MAX) {
                 match message {
-                    Message::Stop => return self.memory.write(&self.handle.state),
+                    Message::Stop => return self.end(),
                     heard @ (Message::Asked(..) | Message::Ended(..)) => self.hear(heard),
                 }
             }
         }
+    }
+
+    /// The disk is tried once more, however lately it failed.
+    fn end(&mut self) {
+        self.memory.write(&self.handle.state, Instant::now() + memory::AGAIN);
     }
 
     fn wait(&self) -> Duration {
@@ -135,11 +158,21 @@ impl Executor {
             }
         }
         self.memory.settle(&self.tables, &self.schedules, now);
+    }
+
+    /// Once a day, for a server runs for years.
+    pub(super) fn holidays_warnings(&mut self, now: Timestamp) -> Vec<String> {
+        let mut all = Vec::new();
         for (name, schedule) in &self.schedules {
-            if let Some(last) = schedule.holidays_ended(now) {
-                warn!("schedule {name}: its holidays are known until {last} alone; from now on it has none");
+            let today = schedule.local(now).date();
+            if self.holidays_told.get(name) != Some(&today)
+                && let Some(warning) = schedule.holidays_warning(name, now)
+            {
+                self.holidays_told.insert(name.clone(), today);
+                all.push(warning);
             }
         }
+        all
     }
 
     /// Edges that are due become jobs; those that nobody wants any more are forgotten.
@@ -157,6 +190,7 @@ impl Executor {
             self.take_over(now);
         }
         self.scanned = now;
+        self.holidays_warnings(now).iter().for_each(|warning| warn!("{warning}"));
         let ahead = self.memory.ahead(now);
         if self.watch.tells(ahead.is_some(), Instant::now()) && let Some(done) = ahead {
             let path = memory::path(&self.handle.state);
@@ -213,14 +247,17 @@ impl Executor {
                 self.jobs.ended(&job.host, false, Instant::now());
                 continue;
             };
-            let (sender, state) = (self.sender.clone(), self.handle.state.clone());
-            std::thread::spawn(move || {
-                let done = match job.task {
+            let (sender, state, task, own) = (self.sender.clone(), self.handle.state.clone(), job.task, job.clone());
+            let begun = Builder::new().name("machine".into()).spawn(move || {
+                let done = guarded(|| match task {
                     Task::Act(action) => act::carry_out(&row, action, false, &state).map(Done::Acted),
                     Task::Look => act::look(&row, &state).map(Done::Seen),
-                };
-                let _we_are_stopping = sender.send(Message::Ended(job, done));
+                });
+                let _we_are_stopping = sender.send(Message::Ended(own, done));
             });
+            if let Err(error) = begun {
+                self.hear(Message::Ended(job, Err(Failure::Thread(error))));
+            }
         }
     }
 

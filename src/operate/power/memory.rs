@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use super::act::CERTIFICATES;
+use super::by_hand;
 use crate::answer::power::{Schedule, is_ahead};
 use crate::out::table::{ScheduleRow, Tables, json};
 use crate::store;
@@ -19,6 +22,8 @@ use crate::terminal::chain;
 const FILE: &str = "power.json";
 /// More than a hundred thousand hosts have.
 const BYTES_MAX: u64 = 64 << 20;
+/// How long after a failure the disk is tried again.
+pub(super) const AGAIN: Duration = Duration::from_secs(10);
 
 /// What was done, and by which schedules.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +32,9 @@ pub(super) struct Memory {
     hosts: BTreeMap<String, Done>,
     #[serde(skip)]
     is_written: bool,
+    /// Why it could not be written last, and when.
+    #[serde(skip)]
+    trouble: Option<(Instant, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +47,7 @@ struct Done {
 impl Memory {
     /// What is remembered; a file that nobody can read is told, and begun afresh.
     pub(super) fn read(state: &Path) -> Memory {
+        clear_leftovers(state);
         let path = path(state);
         let text = match store::serials::read_state(&path, BYTES_MAX) {
             Ok(None) => return Memory::default(),
@@ -51,15 +60,30 @@ impl Memory {
         })
     }
 
-    /// On the disk, whole, if anything changed.
-    pub(super) fn write(&mut self, state: &Path) {
-        if self.is_written {
+    /// On the disk, whole, if anything changed. A disk that is full is tried again after a while.
+    pub(super) fn write(&mut self, state: &Path, now: Instant) {
+        let waits = self.trouble.as_ref().is_some_and(|(at, _)| now.saturating_duration_since(*at) < AGAIN);
+        if self.is_written || waits {
             return;
         }
-        self.is_written = true;
-        if let Err(error) = store::out::replace_state(&path(state), &json(self)) {
-            self.is_written = false;
-            warn!("{}; after a restart what was done since may be asked for again", chain(&error));
+        let written = store::out::replace_state(&path(state), &json(self)).map_err(|error| chain(&error));
+        if let Some(news) = self.wrote(written, now) {
+            warn!("{news}");
+        }
+    }
+
+    /// What there is to tell of it: that it fails, where that is new, and that it works again.
+    fn wrote(&mut self, written: Result<(), String>, now: Instant) -> Option<String> {
+        self.is_written = written.is_ok();
+        let before = self.trouble.take();
+        match written {
+            Ok(()) => before.map(|_| format!("{FILE} is written again: what was done is kept")),
+            Err(what) => {
+                let is_news = before.is_none_or(|(_, before)| before != what);
+                let news = is_news.then(|| format!("{what}; after a restart what was done since may be asked for again"));
+                self.trouble = Some((now, what));
+                news
+            }
         }
     }
 
@@ -71,9 +95,9 @@ impl Memory {
             let until = self.until_after(&row.host, name, schedule, tables, now);
             hosts.insert(row.host.clone(), Done { schedule: name.clone(), until: until.as_microsecond() });
         }
-        let fresh = Memory { schedules: tables.schedules.clone(), hosts, is_written: false };
+        let fresh = Memory { schedules: tables.schedules.clone(), hosts, is_written: false, trouble: None };
         if fresh.hosts != self.hosts || fresh.schedules != self.schedules {
-            *self = fresh;
+            *self = Memory { trouble: self.trouble.take(), ..fresh };
         }
     }
 
@@ -127,6 +151,19 @@ fn time(done: &Done) -> Option<Timestamp> {
 
 pub(super) fn path(state: &Path) -> PathBuf {
     state.join(FILE)
+}
+
+/// What killed ones had begun to write, here and beside certificates; one that lives may be at it.
+fn clear_leftovers(state: &Path) {
+    let begun = |name: &str| name.rsplit_once(".new-").and_then(|(of, pid)| Some((of.to_owned(), pid.parse::<u32>().ok()?)));
+    for (folder, is_ours) in [(state.to_owned(), false), (state.join(CERTIFICATES), true), (state.join(by_hand::FOLDER), true)] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Some((of, pid)) = begun(&entry.file_name().to_string_lossy()) else { continue };
+            if (is_ours || format!("{of}.json") == FILE) && store::serving::started(pid).is_none() {
+                let _best_effort = std::fs::remove_file(entry.path());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -221,12 +258,42 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_told_once_and_tried_again_after_a_while() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        let full = || Err("cannot write power.new-1: full".to_owned());
+        let told = [full(), full(), Err("cannot write power.new-1: broken".into()), Ok(()), Ok(())].map(|written| memory.wrote(written, now));
+        assert_eq!(told.each_ref().map(Option::is_some), [true, false, true, true, false], "{told:?}");
+        let folder = std::env::temp_dir().join(format!("pxelator-power-full-{}", std::process::id()));
+        memory.is_written = false;
+        memory.write(&folder, now);
+        assert!(memory.trouble.is_some(), "there is no such folder");
+        std::fs::create_dir_all(&folder).unwrap();
+        memory.write(&folder, now + AGAIN / 2);
+        assert!(!path(&folder).exists());
+        memory.write(&folder, now + AGAIN);
+        assert!(path(&folder).exists() && memory.trouble.is_none());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_killed_ones_left_goes_and_what_others_write_stays() {
+        let folder = std::env::temp_dir().join(format!("pxelator-power-left-{}", std::process::id()));
+        let own = format!("amt/k.new-{}", std::process::id());
+        std::fs::create_dir_all(folder.join("amt")).unwrap();
+        let all = ["power.new-4000000000", "amt/k.new-4000000000", &own, "leases.new-4000000000"];
+        all.iter().for_each(|name| std::fs::write(folder.join(name), "half").unwrap());
+        Memory::read(&folder);
+        assert_eq!(all.map(|name| folder.join(name).exists()), [false, false, true, true]);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
     fn what_nobody_can_read_begins_afresh() {
         let folder = std::env::temp_dir().join(format!("pxelator-power-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let mut memory = Memory::default();
         due(&mut memory, &tables("07:30", "20:30"), "06:00:00");
-        memory.write(&folder);
+        memory.write(&folder, Instant::now());
         assert_eq!(Memory::read(&folder).hosts, memory.hosts);
         std::fs::write(path(&folder), "{").unwrap();
         assert_eq!(Memory::read(&folder), Memory::default());

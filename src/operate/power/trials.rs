@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::act::{Action, Failure, Outcome};
 use super::amt::State;
 use super::by_hand;
-use super::execute::Executor;
+use super::execute::{Executor, guarded};
 use super::hear::{Done, Message};
 use super::jobs::{Job, Task};
 use crate::out::table::{PowerRow, ScheduleRow, Tables, WindowRow};
@@ -33,7 +33,7 @@ impl Trial {
         std::fs::create_dir_all(&state).unwrap();
         let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(str::to_owned).to_vec();
         let windows = vec![WindowRow { days, on: "07:30".into(), off: "20:30".into(), overnight: false }];
-        let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: None };
+        let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: Some("2026-11-24".into()) };
         let host = PowerRow { host: "k".into(), address: None, macs: vec![], broadcast: None, amt: None, wake: true, schedule: Some("s".into()), selectors: vec![] };
         let tables = Tables { power: [("k".into(), host)].into(), schedules: [("s".into(), schedule)].into(), ..Tables::default() };
         Trial { state, tables: Arc::new(tables) }
@@ -77,12 +77,12 @@ impl Executor {
 
     fn ends(&mut self, job: Option<Job>, done: Result<Outcome, Failure>) {
         self.hear(Message::Ended(job.unwrap(), done.map(Done::Acted)));
-        self.memory.write(&self.handle.state);
+        self.memory.write(&self.handle.state, Instant::now());
     }
 
     fn asks(&mut self, action: Action) {
         self.hear(Message::Asked("k".into(), Task::Act(action)));
-        self.memory.write(&self.handle.state);
+        self.memory.write(&self.handle.state, Instant::now());
     }
 }
 
@@ -159,7 +159,7 @@ fn what_was_done_by_hand_outdoes_the_edges_of_before() {
     assert_eq!(told(&edge), OFF, "a moment that is yet to come is none");
     server.ends(edge, away());
     assert_eq!(told(&server.says("20:32:00").begins()), None);
-    server.memory.write(&trial.state);
+    server.memory.write(&trial.state, Instant::now());
     std::fs::remove_dir_all(trial.state.join("power")).unwrap();
     assert_eq!(told(&trial.serve("20:33:00").says("20:33:00").begins()), None, "it is settled");
 }
@@ -167,7 +167,30 @@ fn what_was_done_by_hand_outdoes_the_edges_of_before() {
 #[test]
 fn an_edge_that_was_outdone_while_no_server_ran_is_not_even_asked_for() {
     let trial = Trial::new();
-    trial.serve("12:00:00").memory.write(&trial.state);
+    trial.serve("12:00:00").memory.write(&trial.state, Instant::now());
     by_hand::write(&trial.state, "k", at("20:31:30")).unwrap();
     assert!(trial.serve("20:32:00").says("20:32:00").jobs.edges().is_empty());
+}
+
+#[test]
+fn that_holidays_are_over_is_told_once_a_day_for_as_long_as_it_runs() {
+    let trial = Trial::new();
+    let mut server = trial.serve("12:00:00");
+    let days = ["2026-11-24T23:59:59Z", "2026-11-25T00:00:00Z", "2026-11-25T20:30:00Z", "2026-11-26T07:30:00Z"];
+    let told = days.map(|now| server.holidays_warnings(now.parse().unwrap()));
+    let words = "schedule s: its holidays are known until 2026-11-24 alone; of days with a year it knows no more";
+    assert_eq!(told, [vec![], vec![words.to_owned()], vec![], vec![words.to_owned()]]);
+}
+
+#[test]
+fn whoever_breaks_or_gets_no_thread_has_failed_and_is_tried_again() {
+    let trial = Trial::new();
+    let mut server = trial.serve("12:00:00");
+    let edge = server.says("20:31:00").begins();
+    server.ends(edge, guarded(|| panic!("this panic is part of the test")));
+    let edge = server.begins();
+    assert_eq!(told(&edge), OFF);
+    server.ends(edge, Err(Failure::Thread(std::io::Error::other("no memory"))));
+    let edge = server.begins();
+    assert_eq!((told(&edge), edge.unwrap().failed), (OFF, 2));
 }

@@ -71,7 +71,12 @@ impl Error {
 
     /// Is it only that the device does something else at the moment?
     pub fn is_busy(&self) -> bool {
-        matches!(self.kind, Kind::Returned { value: 2 | 6 | 4099, .. })
+        matches!(self.kind, Kind::Returned { value: 6 | 4099, .. })
+    }
+
+    /// It says no more than that it did not work; most often it is not ready, and sometimes it did it all the same.
+    pub fn is_vague(&self) -> bool {
+        matches!(self.kind, Kind::Returned { value: 2, .. })
     }
 }
 
