@@ -83,6 +83,10 @@ fn string_end<'a>(mut rest: &'a str, quotes: &str, hashes: usize) -> &'a str {
 
 /// All that is promised of a text that parses; false where the `kdl` crate cannot read it.
 fn holds(text: &str) -> bool {
+    // A node that is commented out, and that on one line would be the marker of another KDL: it is left as it is.
+    if format(text).is_none() && text.starts_with("/-") && text.contains("kdl-version") {
+        return false;
+    }
     let once = format(text).unwrap_or_else(|| panic!("another meaning: {text:?}"));
     assert_eq!(format(&once).unwrap(), once, "not at rest, from {text:?}");
     assert_eq!(comments(&once), comments(text), "{text:?}\n{once}");

@@ -211,7 +211,7 @@ impl Server {
 
     /// All lines of the log up to the first that contains `text`.
     pub(crate) fn until(&self, text: &str) -> Vec<String> {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let mut seen = Vec::new();
         while let Ok(line) = self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             seen.push(line);

@@ -174,7 +174,7 @@ fn a_spool_that_began_anew_goes_to_the_sink_all_the_same() {
         }
     }
     let server = Server::start(&folder, &[]);
-    let told = server.wait_for("the spool is not the one that the cursor");
+    let told = server.has_said("the spool is not the one that the cursor");
     assert!(told.contains("gets all of it again (it keeps each record once)"), "{told}");
     send(&server, 21..=21);
     each_once(&fake, 1..=21);
@@ -213,7 +213,7 @@ fn the_first_mistakes_with_a_sink_are_told_as_the_manual_shows_them() {
     fs::write(folder.0.join("site.kdl"), text).unwrap();
     folder.run(&["build"]).ended(0);
     let server = Server::start(&folder, &[]);
-    told.push(server.wait_for("nobody listens").replace("127.0.0.1:1/", &format!("{there}/")));
+    told.push(server.has_said("nobody listens").replace("127.0.0.1:1/", &format!("{there}/")));
     for line in told {
         let message = as_in_the_manual(&line, &fake, &file);
         assert!(manual.contains(&message), "docs/audit.md has not: {message}");

@@ -23,6 +23,14 @@ pub(super) struct Known {
 impl Known {
     /// Hosts that tell nothing any more are forgotten, so that this never outgrows the site.
     pub(super) fn heard(&mut self, event: &Event, secs: u64) {
+        // What was told to start is not up yet, and what was known of it is old.
+        if let Event::PowerChanged { host, action, .. } = event
+            && action != "off"
+        {
+            self.states.remove(host);
+        } else if let Event::WakeSent { host, .. } = event {
+            self.states.remove(host);
+        }
         let Some((host, is_on)) = told(event) else { return };
         if self.states.insert(host.to_owned(), (is_on, secs)).is_none() {
             self.states.retain(|_, (_, at)| secs < *at + KNOWN_SECS);

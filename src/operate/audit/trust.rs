@@ -25,20 +25,22 @@ fn held(path: &Path) -> Option<RootCerts> {
 
 /// Why a certificate does not count, and what mends it; `None` where something else is wrong.
 pub(super) fn refused(error: &ureq::Error) -> Option<String> {
-    let tls = match error {
-        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
-        ureq::Error::Rustls(error) => error,
-        _ => return None,
+    let tls = if let ureq::Error::Io(error) = error {
+        error.get_ref()?.downcast_ref()?
+    } else if let ureq::Error::Rustls(error) = error {
+        error
+    } else {
+        return None;
     };
     let rustls::Error::InvalidCertificate(why) = tls else { return None };
-    Some(match why {
-        UnknownIssuer => "nobody whom this machine trusts has signed its certificate: copy the one of your authority to \
-             /usr/local/share/ca-certificates/NAME.crt and run update-ca-certificates; it is read again by itself"
-            .to_owned(),
-        NotValidForName | NotValidForNameContext { .. } => {
-            "its certificate is for another name: write one of its names into the site, or have it made for this one".to_owned()
-        }
-        why => format!("its certificate does not count ({why}): have it made anew, or mend the clock"),
+    Some(if *why == UnknownIssuer {
+        "nobody whom this machine trusts has signed its certificate: copy the one of your authority to \
+         /usr/local/share/ca-certificates/NAME.crt and run update-ca-certificates; it is read again by itself"
+            .to_owned()
+    } else if matches!(why, NotValidForName | NotValidForNameContext { .. }) {
+        "its certificate is for another name: write one of its names into the site, or have it made for this one".to_owned()
+    } else {
+        format!("its certificate does not count ({why}): have it made anew, or mend the clock")
     })
 }
 
