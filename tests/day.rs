@@ -2,12 +2,14 @@
 //! its boot can be asked for, and its schedule turns it off. The machine is QEMU's.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
+use socket2::{Domain, Socket, Type};
 
 use crate::amt::{Change, Device};
 use crate::harness::{Folder, PROGRAM, ROOT, Run, Server, tool};
@@ -106,7 +108,7 @@ impl Segment {
             }
             sender.send(change).unwrap();
         };
-        let device = self.within(move || Device::listen("0.0.0.0:16992".parse().unwrap(), PASSWORD, on_change));
+        let device = self.within(move || Device::on(amt_socket(), PASSWORD, on_change, None));
         (device, changes)
     }
 }
@@ -122,6 +124,15 @@ impl Drop for Segment {
         }
         let _gone_already = Command::new("ip").args(["netns", "del", &self.0]).status();
     }
+}
+
+/// Answers from the kiosk's address, which is none of this namespace.
+fn amt_socket() -> TcpListener {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_ip_transparent_v4(true).unwrap();
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 16992).into()).unwrap();
+    socket.listen(16).unwrap();
+    socket.into()
 }
 
 fn qemu(space: &str, serial: &Path) -> Child {
@@ -154,7 +165,9 @@ fn a_kiosk_is_on_from_half_past_seven_to_half_past_eight() {
     let (device, changes) = segment.kiosk(&serial);
 
     let morning = segment.serve(&folder, "2026-11-25T07:29:57[Europe/Zagreb]");
-    let told = changes.recv_timeout(Duration::from_secs(20)).unwrap();
+    let told = changes
+        .recv_timeout(Duration::from_secs(20))
+        .unwrap_or_else(|_| panic!("not turned on:\n{}", morning.logged().join("\n")));
     assert!(matches!(told, Change::On { .. }), "{told:?}");
     let deadline = Instant::now() + Duration::from_secs(150);
     let said = || String::from_utf8_lossy(&fs::read(&serial).unwrap_or_default()).into_owned();

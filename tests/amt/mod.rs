@@ -102,6 +102,17 @@ impl Device {
         tls: Option<Arc<ServerConfig>>,
     ) -> Device {
         let listener = TcpListener::bind(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        Device::on(listener, password, on_change, tls)
+    }
+
+    /// With a socket that is listening already.
+    pub(crate) fn on(
+        listener: TcpListener,
+        password: &str,
+        on_change: impl FnMut(Change) + Send + 'static,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Device {
+        let std::net::SocketAddr::V4(address) = listener.local_addr().unwrap() else { unreachable!("bound to IPv4") };
         let machine = Machine { is_on: false, changed: None, boot_data: boot_data(), boot_order: None, boot_once: false };
         let shared = Shared {
             door: Door::new(password, 1000),

@@ -92,6 +92,8 @@ pub(super) struct Executor {
     holidays_told: BTreeMap<String, Date>,
     sender: SyncSender<Message>,
     lost: Arc<AtomicU64>,
+    /// What happened and is not told yet.
+    news: Vec<Event>,
 }
 
 impl Executor {
@@ -109,6 +111,7 @@ impl Executor {
             holidays_told: BTreeMap::new(),
             sender,
             lost,
+            news: Vec::new(),
             handle,
         };
         executor.take_over(now);
@@ -119,17 +122,17 @@ impl Executor {
         loop {
             self.scan();
             self.begin_jobs();
-            self.memory.write(&self.handle.state, Instant::now());
+            self.tell();
             match messages.recv_timeout(self.wait()) {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return self.end(),
-                Ok(message) => self.hear(message),
+                Ok(message) => self.note(message),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             // All that is there, so that the memory is written once.
             for message in messages.try_iter().take(MESSAGES_MAX) {
                 match message {
                     Message::Stop => return self.end(),
-                    heard @ (Message::Asked(..) | Message::Ended(..)) => self.hear(heard),
+                    heard @ (Message::Asked(..) | Message::Ended(..)) => self.note(heard),
                 }
             }
         }
@@ -137,6 +140,7 @@ impl Executor {
 
     /// The disk is tried once more, however lately it failed.
     fn end(&mut self) {
+        self.handle.journal.record(&std::mem::take(&mut self.news));
         self.memory.write(&self.handle.state, Instant::now() + memory::AGAIN);
     }
 
@@ -256,18 +260,24 @@ impl Executor {
                 let _we_are_stopping = sender.send(Message::Ended(own, done));
             });
             if let Err(error) = begun {
-                self.hear(Message::Ended(job, Err(Failure::Thread(error))));
+                self.note(Message::Ended(job, Err(Failure::Thread(error))));
             }
         }
     }
 
-    pub(super) fn hear(&mut self, message: Message) {
+    /// What was done is remembered before anybody hears of it: who was told of it may end this server.
+    pub(super) fn tell(&mut self) {
+        self.memory.write(&self.handle.state, Instant::now());
+        self.handle.journal.record(&std::mem::take(&mut self.news));
+    }
+
+    pub(super) fn note(&mut self, message: Message) {
         let events = match message {
             Message::Asked(host, task) => self.queue(&host, task),
             Message::Ended(job, done) => self.ended(job, done),
             Message::Stop => Vec::new(),
         };
-        self.handle.journal.record(&events);
+        self.news.extend(events);
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             warn!("{lost} commands came faster than they are heard, and are not carried out");

@@ -76,12 +76,14 @@ impl Executor {
     }
 
     fn ends(&mut self, job: Option<Job>, done: Result<Outcome, Failure>) {
-        self.hear(Message::Ended(job.unwrap(), done.map(Done::Acted)));
+        self.note(Message::Ended(job.unwrap(), done.map(Done::Acted)));
+        self.tell();
         self.memory.write(&self.handle.state, Instant::now());
     }
 
     fn asks(&mut self, action: Action) {
-        self.hear(Message::Asked("k".into(), Task::Act(action)));
+        self.note(Message::Asked("k".into(), Task::Act(action)));
+        self.tell();
         self.memory.write(&self.handle.state, Instant::now());
     }
 }
