@@ -93,21 +93,26 @@ impl Segment {
     /// The kiosk's AMT, with a QEMU behind it; each change is told when it is done.
     fn kiosk(&self, serial: &Path) -> (Device, Receiver<Change>) {
         let (sender, changes) = channel();
-        let mut machine: Option<Child> = None;
         let (space, serial) = (self.0.clone(), serial.to_owned());
-        let on_change = move |change| {
-            match change {
-                Change::On { .. } => machine = Some(qemu(&space, &serial)),
-                Change::Off | Change::Reset { .. } => {
-                    machine.take().into_iter().for_each(|mut machine| {
-                        assert!(machine.try_wait().unwrap().is_none(), "the kiosk was on until now");
-                        machine.kill().unwrap();
-                        machine.wait().unwrap();
-                    });
+        let (asked, asks) = channel();
+        // QEMU dies with the thread that began it: one that lives as long as the test.
+        std::thread::spawn(move || {
+            let mut machine: Option<Child> = None;
+            for change in asks {
+                match change {
+                    Change::On { .. } => machine = Some(qemu(&space, &serial)),
+                    Change::Off | Change::Reset { .. } => {
+                        machine.take().into_iter().for_each(|mut machine| {
+                            assert!(machine.try_wait().unwrap().is_none(), "the kiosk was on until now");
+                            machine.kill().unwrap();
+                            machine.wait().unwrap();
+                        });
+                    }
                 }
+                sender.send(change).unwrap();
             }
-            sender.send(change).unwrap();
-        };
+        });
+        let on_change = move |change| asked.send(change).unwrap();
         let device = self.within(move || Device::on(amt_socket(), PASSWORD, on_change, None));
         (device, changes)
     }
@@ -172,7 +177,7 @@ fn a_kiosk_is_on_from_half_past_seven_to_half_past_eight() {
     let deadline = Instant::now() + Duration::from_secs(150);
     let said = || String::from_utf8_lossy(&fs::read(&serial).unwrap_or_default()).into_owned();
     while !said().contains("PXELATOR-LAB ") {
-        assert!(Instant::now() < deadline, "the kiosk did not start:\n{}", said());
+        assert!(Instant::now() < deadline, "the kiosk did not start:\n{}\n{}", said(), morning.logged().join("\n"));
         std::thread::sleep(Duration::from_millis(200));
     }
     let marker = "PXELATOR-LAB host=kiosk-05 domain=lab.example address=10.77.0.15 dns=10.77.0.15 ptr=kiosk-05.lab.example profile=webconverger live=filesystem.squashfs";
