@@ -18,6 +18,7 @@ mod forward;
 mod http;
 pub mod journal;
 mod peers;
+mod rehearsal;
 mod state;
 mod syslog;
 mod tftp;
@@ -137,7 +138,7 @@ impl Error {
 struct Shared {
     options: Options,
     world: RwLock<Arc<World>>,
-    /// The tables of the world, for whoever is not a service.
+    /// The tables of the world, for whoever is not a service; of a rehearsal those on loopback.
     tables: watch::Sender<Arc<Tables>>,
     leases: state::LeaseStore,
     journal: Arc<Journal>,
@@ -170,7 +171,7 @@ impl Shared {
         Shared {
             leases: state::LeaseStore::new(&options.state),
             journal: Arc::new(Journal::new(options.clock)),
-            tables: watch::Sender::new(world.tables.clone()),
+            tables: watch::Sender::new(Arc::default()),
             world: RwLock::new(Arc::new(world)),
             recording: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::rehearsal::on_loopback;
 use super::{Error, Options, SERVICES, Shared, files};
 use crate::answer::dns::Zones;
 use crate::out::plan::short;
@@ -73,7 +74,8 @@ impl Shared {
 
     /// A large world takes long to free: that is done elsewhere, once no request holds it any more.
     pub(super) fn swap(&self, world: World) {
-        self.tables.send_replace(world.tables.clone());
+        let rehearsal = self.options.port_offset > 0;
+        self.tables.send_replace(if rehearsal { on_loopback(&world.tables) } else { world.tables.clone() });
         let old = std::mem::replace(&mut *self.world.write().unwrap_or_else(PoisonError::into_inner), Arc::new(world));
         std::thread::spawn(move || {
             while Arc::strong_count(&old) > 1 {

@@ -78,6 +78,17 @@ fn what_a_sink_never_takes_is_told_and_blocks_nothing() {
     until("it is news", || fake.documents().iter().any(|document| document["source"] == "server").then_some(()));
 }
 
+/// A sink that has twenty lines, and the site whose server was killed after that.
+fn delivered() -> (Fake, Folder) {
+    let fake = Fake::start(State::default());
+    let folder = site(&sink(&fake, ""));
+    let server = Server::start(&folder, &[]);
+    send(&server, 1..=20);
+    each_once(&fake, 1..=20);
+    server.kill();
+    (fake, folder)
+}
+
 /// Takes the cursor away, so that everything is sent again; where it was.
 fn without_cursor(folder: &Folder) -> PathBuf {
     let cursors = files(&folder.0.join("state/audit")).into_keys().filter(|path| path.ends_with(".cursor"));
@@ -88,12 +99,7 @@ fn without_cursor(folder: &Folder) -> PathBuf {
 
 #[test]
 fn joined_documents_that_are_too_much_at_once_go_in_halves() {
-    let fake = Fake::start(State::default());
-    let folder = site(&sink(&fake, ""));
-    let server = Server::start(&folder, &[]);
-    send(&server, 1..=20);
-    each_once(&fake, 1..=20);
-    server.kill();
+    let (fake, folder) = delivered();
     without_cursor(&folder);
     let mut state = fake.state.lock().unwrap();
     for (_, document) in state.documents.iter_mut().rev().take(2) {
@@ -110,12 +116,7 @@ fn joined_documents_that_are_too_much_at_once_go_in_halves() {
 
 #[test]
 fn a_kill_between_delivery_and_cursor_sends_nothing_twice() {
-    let fake = Fake::start(State::default());
-    let folder = site(&sink(&fake, ""));
-    let server = Server::start(&folder, &[]);
-    send(&server, 1..=20);
-    each_once(&fake, 1..=20);
-    server.kill();
+    let (fake, folder) = delivered();
     // As if it had been killed before the cursor was written.
     let cursor = without_cursor(&folder);
     let before = fake.documents();
@@ -161,12 +162,7 @@ fn a_sink_whose_authority_is_ones_own_is_trusted_when_the_machine_does() {
 
 #[test]
 fn a_spool_that_began_anew_goes_to_the_sink_all_the_same() {
-    let fake = Fake::start(State::default());
-    let folder = site(&sink(&fake, ""));
-    let server = Server::start(&folder, &[]);
-    send(&server, 1..=20);
-    each_once(&fake, 1..=20);
-    server.kill();
+    let (fake, folder) = delivered();
     // The state folder of a backup: the cursor is beyond what there is.
     for entry in fs::read_dir(folder.0.join("state/audit")).unwrap().map(Result::unwrap) {
         if entry.path().extension().is_some_and(|end| end == "jsonl") {

@@ -1,19 +1,27 @@
 //! A spool that cannot be written: serving goes on, and how much is missing is known afterwards.
 
 use std::fs;
+use std::net::UdpSocket;
 use std::process::Command;
 
 use super::{query, sender, site, until};
 use crate::harness::{Folder, PROGRAM, Server, have, tool};
 
-#[test]
-fn a_spool_that_cannot_be_written_stops_nothing_and_its_gap_is_told() {
+/// A server whose spool cannot be written, and a socket to log to it.
+fn unwritable() -> (Folder, Server, UdpSocket) {
     let folder = site("");
     let state = folder.0.join("state");
     fs::create_dir(&state).unwrap();
     fs::write(state.join("audit"), "a file is no folder").unwrap();
     let server = Server::start(&folder, &[]);
     let socket = sender(&server, "127.0.0.9");
+    (folder, server, socket)
+}
+
+#[test]
+fn a_spool_that_cannot_be_written_stops_nothing_and_its_gap_is_told() {
+    let (folder, server, socket) = unwritable();
+    let state = folder.0.join("state");
     (0..5).for_each(|n| assert!(socket.send(format!("<13>lost: {n}").as_bytes()).is_ok()));
     let told = server.wait_for("cannot write the audit spool state/audit");
     assert!(told.contains("serving goes on") && told.contains("records are lost so far: make room"), "{told}");
@@ -114,12 +122,7 @@ fn a_flood_of_lines_leaves_room_for_what_must_be_written() {
 
 #[test]
 fn a_gap_that_no_record_can_tell_is_told_by_the_log_at_the_end() {
-    let folder = site("");
-    let state = folder.0.join("state");
-    fs::create_dir(&state).unwrap();
-    fs::write(state.join("audit"), "a file is no folder").unwrap();
-    let server = Server::start(&folder, &[]);
-    let socket = sender(&server, "127.0.0.9");
+    let (_folder, server, socket) = unwritable();
     socket.send(b"<13>lost: 1").unwrap();
     server.wait_for("1 records are lost so far");
     socket.send(b"<13>lost: 2").unwrap();
@@ -130,14 +133,10 @@ fn a_gap_that_no_record_can_tell_is_told_by_the_log_at_the_end() {
 
 #[test]
 fn a_gap_is_told_as_soon_as_it_can_be_and_not_with_the_next_record() {
-    let folder = site("");
-    let state = folder.0.join("state");
-    fs::create_dir(&state).unwrap();
-    fs::write(state.join("audit"), "a file is no folder").unwrap();
-    let server = Server::start(&folder, &[]);
-    sender(&server, "127.0.0.9").send(b"<13>lost: 1").unwrap();
+    let (folder, server, socket) = unwritable();
+    socket.send(b"<13>lost: 1").unwrap();
     server.wait_for("cannot write the audit spool");
-    fs::remove_file(state.join("audit")).unwrap();
+    fs::remove_file(folder.0.join("state/audit")).unwrap();
     server.wait_for("the audit spool can be written again");
     let found = query(&folder, &[]);
     assert_eq!((found.len(), &found[0]["event"], &found[0]["count"]), (1, &"records-lost".into(), &1.into()));
