@@ -48,7 +48,10 @@ impl Dhcp {
             let mut next = self.socket.receive(&mut buffer).await;
             for count in 1..=BATCH_MAX {
                 match next {
-                    Ok(arrival) => self.one(&buffer, arrival, &mut interfaces, &mut replies, &mut events),
+                    Ok(arrival) => {
+                        self.shared.counts.add("DHCP", 1);
+                        self.one(&buffer, arrival, &mut interfaces, &mut replies, &mut events);
+                    }
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                     Err(error) => debug!("DHCP: {error}"),
                 }

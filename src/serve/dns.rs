@@ -71,6 +71,7 @@ impl Listener for Heard {
 impl Dns {
     /// Commands come before zones. What happened is kept before anybody is told.
     fn answer(&self, request: &Request<'_>, world: &World) -> Answer {
+        self.shared.counts.add("DNS", 1);
         let none = || world.tables.commands.is_empty();
         let told = (!none()).then(|| self.heard.with(|commands, secs| commands::answer(request, &world.tables, &world.zones, commands, secs))).flatten();
         let Some(told) = told else { return answer(request, &world.tables, &world.zones) };

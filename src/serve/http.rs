@@ -88,6 +88,7 @@ async fn respond(
     peer: Ipv4Addr,
     shared: &Shared,
 ) -> Result<hyper::Response<Body>, Infallible> {
+    shared.counts.add("HTTP", 1);
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let answer = answer(

@@ -11,6 +11,7 @@
 //! To add a service: a pure `answer/x`, a file here with `start`, and a line in [`SERVICES`].
 
 pub mod clock;
+pub mod counts;
 mod dhcp;
 mod dns;
 mod files;
@@ -19,7 +20,7 @@ mod http;
 pub mod journal;
 mod peers;
 mod rehearsal;
-mod state;
+pub mod state;
 mod syslog;
 mod tftp;
 mod udp;
@@ -28,6 +29,7 @@ mod world;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
@@ -38,6 +40,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use self::clock::Clock;
+use self::counts::Counts;
 use self::journal::Journal;
 use self::world::{World, load, verified, watch_link};
 use crate::answer::dns::ZoneError;
@@ -140,7 +143,10 @@ struct Shared {
     world: RwLock<Arc<World>>,
     /// The tables of the world, for whoever is not a service; of a rehearsal those on loopback.
     tables: watch::Sender<Arc<Tables>>,
-    leases: state::LeaseStore,
+    leases: Arc<state::LeaseStore>,
+    counts: Arc<Counts>,
+    /// Opened as root, for whoever asks machines whether they are there.
+    icmp: Option<Arc<OwnedFd>>,
     journal: Arc<Journal>,
     /// Whose turn it is to record: one thread at a time waits for a disk, and not all that there are.
     recording: tokio::sync::Mutex<()>,
@@ -151,11 +157,39 @@ struct Shared {
 /// What the operating half needs of the serving one.
 #[derive(Clone)]
 pub struct Handle {
+    /// The folder that is served, as it was given.
+    pub out: PathBuf,
     pub state: PathBuf,
+    /// Where services listen, and what is added to every port.
+    pub address: Ipv4Addr,
+    pub port_offset: u16,
     pub clock: Clock,
     pub journal: Arc<Journal>,
+    pub leases: Arc<state::LeaseStore>,
+    pub counts: Arc<Counts>,
+    /// A raw ICMP socket that does not block; `None` where the right to one lacks (CAP_NET_RAW).
+    pub icmp: Option<Arc<OwnedFd>>,
     /// What is served now; another generation is another value.
     pub tables: watch::Receiver<Arc<Tables>>,
+}
+
+#[cfg(test)]
+impl Handle {
+    /// Of no server: for what is tried by itself.
+    pub(crate) fn alone(state: &std::path::Path, clock: Clock, tables: watch::Receiver<Arc<Tables>>) -> Handle {
+        Handle {
+            out: PathBuf::from("out"),
+            state: state.to_owned(),
+            address: Ipv4Addr::LOCALHOST,
+            port_offset: 0,
+            clock,
+            journal: Arc::new(Journal::new(clock)),
+            leases: Arc::new(state::LeaseStore::new(state)),
+            counts: Arc::default(),
+            icmp: None,
+            tables,
+        }
+    }
 }
 
 /// What was begun beside the services, and is told when they end.
@@ -169,7 +203,9 @@ pub type Begin = fn(&Handle) -> Result<Box<dyn Beside>, Box<dyn std::error::Erro
 impl Shared {
     fn new(options: Options, world: World) -> Shared {
         Shared {
-            leases: state::LeaseStore::new(&options.state),
+            leases: Arc::new(state::LeaseStore::new(&options.state)),
+            counts: Arc::default(),
+            icmp: raw_icmp().ok().map(Arc::new),
             journal: Arc::new(Journal::new(options.clock)),
             tables: watch::Sender::new(Arc::default()),
             world: RwLock::new(Arc::new(world)),
@@ -192,8 +228,18 @@ impl Shared {
     }
 
     fn handle(&self) -> Handle {
-        let (state, clock) = (self.options.state.clone(), self.options.clock);
-        Handle { state, clock, journal: self.journal.clone(), tables: self.tables.subscribe() }
+        Handle {
+            out: self.options.out.clone(),
+            state: self.options.state.clone(),
+            address: self.options.address(),
+            port_offset: self.options.port_offset,
+            clock: self.options.clock,
+            journal: self.journal.clone(),
+            leases: self.leases.clone(),
+            counts: self.counts.clone(),
+            icmp: self.icmp.clone(),
+            tables: self.tables.subscribe(),
+        }
     }
 
     fn http_port(&self) -> u16 {
@@ -270,6 +316,13 @@ async fn signals(shared: &Arc<Shared>, mut moved: watch::Receiver<PathBuf>) -> R
             _ = terminate.recv() => return Ok(()),
         }
     }
+}
+
+/// Raw, for unprivileged ICMP is closed on most systems (`net.ipv4.ping_group_range`).
+fn raw_icmp() -> std::io::Result<OwnedFd> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, Some(socket2::Protocol::ICMPV4))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Each client is a descriptor or two: take as many as the system allows.

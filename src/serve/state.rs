@@ -8,7 +8,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::answer::dhcp::{LeaseState, Leases};
+use crate::answer::dhcp::{Lease, LeaseState, Leases};
 use crate::event::Event;
 
 /// Address → MAC and end, as JSON; offers are not kept.
@@ -51,7 +51,7 @@ pub(super) fn keep_apart(state: &Path, is_rehearsal: bool) -> Result<(), Error> 
 // ── leases ────────────────────────────────────────────────────────────────────────────────
 
 /// Pool leases, in memory and on disk.
-pub(super) struct LeaseStore {
+pub struct LeaseStore {
     leases: Mutex<Leases>,
     /// `None` before the state folder is opened, and after an error: redb then wants to be opened anew.
     database: Mutex<Option<Database>>,
@@ -92,6 +92,11 @@ impl LeaseStore {
     /// The leases in memory, for one short look or change.
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Leases) -> T) -> T {
         look(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A copy of what is held now: offered, granted or declined.
+    pub fn rows(&self) -> Vec<Lease> {
+        self.with(|leases| leases.iter().cloned().collect())
     }
 
     /// Writes what changed and must not be lost; when this returns, it is on the disk. After an error the

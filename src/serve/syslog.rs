@@ -96,6 +96,7 @@ impl Syslog {
     }
 
     fn events(&self, arrivals: &[Arrival], buffers: &[[u8; DATAGRAM_BYTES_MAX]], dropped: &mut u32) -> Vec<Event> {
+        self.shared.counts.add("syslog", arrivals.len() as u64);
         let (world, now) = (self.shared.world(), self.shared.options.clock.secs());
         let mut events = Vec::with_capacity(arrivals.len());
         for (arrival, buffer) in arrivals.iter().zip(buffers) {

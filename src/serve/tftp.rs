@@ -60,6 +60,7 @@ async fn run(socket: Socket, shared: Arc<Shared>) {
                 continue;
             }
         };
+        shared.counts.add("TFTP", 1);
         let packet = buffer.get(..arrival.len).unwrap_or_default();
         let reply = match answer(packet, *arrival.peer.ip(), &shared.world().tables) {
             None => continue,

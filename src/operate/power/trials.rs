@@ -17,7 +17,6 @@ use super::jobs::{Job, Task};
 use crate::out::table::{PowerRow, ScheduleRow, Tables, WindowRow};
 use crate::serve::Handle;
 use crate::serve::clock::Clock;
-use crate::serve::journal::Journal;
 
 /// A site with one host, on from 07:30 to 20:30 each day, and its state folder.
 struct Trial {
@@ -43,7 +42,7 @@ impl Trial {
     fn serve(&self, time: &str) -> Executor {
         let clock = clock(time);
         let (_kept, tables) = tokio::sync::watch::channel(self.tables.clone());
-        let handle = Handle { state: self.state.clone(), clock, journal: Arc::new(Journal::new(clock)), tables };
+        let handle = Handle::alone(&self.state, clock, tables);
         let (sender, _nobody) = sync_channel(9);
         Executor::new(handle, sender, Arc::default())
     }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod commands;
+mod monitor;
 mod power;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
+pub use monitor::{FACTS, FactRow};
 pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
 pub use commands::{CommandRow, Range, Run};
 
@@ -223,6 +225,8 @@ pub struct Tables {
     /// A site without `audit` says nothing.
     pub keep_secs: Option<u64>,
     pub sinks: Vec<SinkRow>,
+    /// All hosts, by name.
+    pub facts: BTreeMap<String, FactRow>,
     /// The hosts that can be switched, by name.
     pub power: BTreeMap<String, PowerRow>,
     /// By name.
@@ -245,6 +249,7 @@ impl Tables {
             ..Tables::default()
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
+        tables.facts = rows_if_any::<FactRow>(files, FACTS)?.into_iter().map(|row| (row.host.clone(), row)).collect();
         tables.power = rows_if_any::<PowerRow>(files, POWER)?.into_iter().map(|row| (row.host.clone(), row)).collect();
         tables.schedules = rows_if_any::<ScheduleRow>(files, SCHEDULES)?.into_iter().map(|row| (row.schedule.clone(), row)).collect();
         tables.assets = rows::<AssetRow>(files, ASSETS)?.into_iter().map(|row| (row.path.clone(), row)).collect();

@@ -1,0 +1,3 @@
+//! What is watched: hosts that answer, or do not.
+
+pub mod seen;
