@@ -1,6 +1,6 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`] and [`power`],
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`power`] and [`belonging`],
 //! [`menus`], [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
@@ -9,6 +9,7 @@
 //! generations of other makers can be compared too.
 
 mod audit;
+mod belonging;
 mod commands;
 mod files;
 mod hosts;
@@ -29,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, COMMANDS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TableError};
+use super::table::{ASSETS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -132,7 +133,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {

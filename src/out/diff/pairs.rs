@@ -52,7 +52,7 @@ fn differing<'a>(old: &'a [Host], new: &'a [Host]) -> Differing<'a> {
         match (left.peek(), right.peek()) {
             (None, None) => return found,
             (Some(host), Some((_, other))) if host.name == other.name => {
-                let same = host.boot == other.boot && host.leases == other.leases && host.roots == other.roots && host.power == other.power;
+                let same = host.has_same_rows(other);
                 let (macs, other_macs) = (host.macs(), other.macs());
                 let (host, other) = (left.next().filter(|_| !same), right.next().filter(|_| !same));
                 if macs == other_macs && !macs.is_empty() {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::view::Menu;
 use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
-    self, ASSETS, AssetRow, COMMANDS, CommandRow, FORWARDS, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
+    self, ASSETS, AssetRow, COMMANDS, CommandRow, FACTS, FORWARDS, FactRow, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
 use crate::out::table::{NetworkRow, POWER, PowerRow, ROOTS, ReservationRow, RootRow};
 use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TableError};
@@ -45,9 +45,16 @@ pub(super) struct Host {
     pub(super) leases: Vec<ReservationRow>,
     pub(super) roots: Vec<RootRow>,
     pub(super) power: Vec<PowerRow>,
+    pub(super) facts: Vec<FactRow>,
 }
 
 impl Host {
+    /// Is it the same in all tables?
+    pub(super) fn has_same_rows(&self, other: &Host) -> bool {
+        let tables = self.boot == other.boot && self.leases == other.leases && self.roots == other.roots;
+        tables && self.power == other.power && self.facts == other.facts
+    }
+
     pub(super) fn macs(&self) -> Vec<&str> {
         few(self.boot.iter().map(|row| row.mac.as_str()).chain(self.leases.iter().filter_map(|row| row.mac.as_deref())))
     }
@@ -85,7 +92,8 @@ impl<'f> Side<'f> {
         let boot: Vec<HostRow> = rows(files, HOSTS, &mut odd)?;
         let leases: Vec<ReservationRow> = rows(files, LEASES, &mut odd)?;
         let forwards: Vec<ForwardRow> = rows(files, FORWARDS, &mut odd)?;
-        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?, rows(files, POWER, &mut odd)?);
+        let facts = rows(files, FACTS, &mut odd)?;
+        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?, rows(files, POWER, &mut odd)?, facts);
         let networks = named(NETWORKS, rows(files, NETWORKS, &mut odd)?, |row: &NetworkRow| &row.network, &mut odd);
         Ok(Side {
             files,
@@ -114,6 +122,7 @@ impl<'f> Side<'f> {
         for host in self.hosts.iter_mut().filter(|_| !names.is_empty()) {
             host.boot.iter_mut().filter_map(|row| row.network.as_mut()).for_each(rename);
             host.leases.iter_mut().for_each(|row| rename(&mut row.network));
+            host.facts.iter_mut().filter_map(|row| row.network.as_mut()).for_each(rename);
         }
     }
 
@@ -223,24 +232,33 @@ fn named<T>(path: &'static str, rows: Vec<T>, name: impl Fn(&T) -> &String, odd:
 }
 
 /// The tables come sorted by host, so that this takes a walk and no search.
-fn hosts(mut boot: Vec<HostRow>, mut leases: Vec<ReservationRow>, mut roots: Vec<RootRow>, mut power: Vec<PowerRow>) -> Vec<Host> {
+fn hosts(
+    mut boot: Vec<HostRow>,
+    mut leases: Vec<ReservationRow>,
+    mut roots: Vec<RootRow>,
+    mut power: Vec<PowerRow>,
+    mut facts: Vec<FactRow>,
+) -> Vec<Host> {
     boot.sort_by(|a, b| (&a.host, &a.mac, &a.menu, &a.network).cmp(&(&b.host, &b.mac, &b.menu, &b.network)));
     leases.sort_by(|a, b| {
         (&a.host, &a.mac, a.address, &a.network, a.lease_secs).cmp(&(&b.host, &b.mac, b.address, &b.network, b.lease_secs))
     });
     roots.sort_by(|a, b| (&a.host, &a.export).cmp(&(&b.host, &b.export)));
     power.sort_by(|a, b| (&a.host, &a.schedule).cmp(&(&b.host, &b.schedule)));
+    facts.sort_by(|a, b| a.host.cmp(&b.host));
+    let mut facts = facts.into_iter().peekable();
     let (mut boot, mut leases) = (boot.into_iter().peekable(), leases.into_iter().peekable());
     let (mut roots, mut power, mut hosts) = (roots.into_iter().peekable(), power.into_iter().peekable(), Vec::new());
     loop {
         let next = [boot.peek().map(|row| &row.host), leases.peek().map(|row| &row.host), roots.peek().map(|row| &row.host)];
-        let switched = power.peek().map(|row| &row.host);
-        let Some(name) = next.into_iter().chain([switched]).flatten().min().cloned() else { break };
+        let others = [power.peek().map(|row| &row.host), facts.peek().map(|row| &row.host)];
+        let Some(name) = next.into_iter().chain(others).flatten().min().cloned() else { break };
         let mut host = Host { name, ..Host::default() };
         host.boot.extend(std::iter::from_fn(|| boot.next_if(|row| row.host == host.name)));
         host.leases.extend(std::iter::from_fn(|| leases.next_if(|row| row.host == host.name)));
         host.roots.extend(std::iter::from_fn(|| roots.next_if(|row| row.host == host.name)));
         host.power.extend(std::iter::from_fn(|| power.next_if(|row| row.host == host.name)));
+        host.facts.extend(std::iter::from_fn(|| facts.next_if(|row| row.host == host.name)));
         hosts.push(host);
     }
     hosts
