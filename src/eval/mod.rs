@@ -31,6 +31,7 @@ pub use priority::Beaten;
 pub struct Config<'s> {
     pub site: Option<Node<'s>>,
     pub assets: Option<Node<'s>>,
+    pub runbooks: Option<Node<'s>>,
     /// With their pools, groups and hosts.
     pub networks: Vec<Node<'s>>,
     /// Hosts and groups outside of a network.
@@ -126,6 +127,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
         match &*node.name.text {
             "site" => single(&mut config.site, node, diags),
             "assets" => single(&mut config.assets, node, diags),
+            "runbooks" => single(&mut config.runbooks, node, diags),
             "network" => config.networks.push(node),
             "host" | "group" => config.strays.push(node),
             "profile" => profiles.push(node),

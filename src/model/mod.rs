@@ -60,6 +60,8 @@ pub struct Site {
     pub domain: Domain,
     pub span: Span,
     pub assets: Option<At<String>>,
+    /// Is a runbook written for each host?
+    pub has_runbooks: bool,
     pub lock: Lock,
     /// By name.
     pub networks: Vec<Network>,
@@ -184,6 +186,8 @@ pub struct Host {
     pub tags: Vec<String>,
     /// The nearest of host, groups, network, profile and site that says each; `None` where none says anything.
     pub power: Option<Box<Power>>,
+    /// What a person should know who stands before it.
+    pub note: Option<Box<At<String>>>,
     /// The groups around it, the outermost first.
     pub groups: Rc<[String]>,
     /// Which of [`Site::contexts`] it stands in.

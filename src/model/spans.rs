@@ -73,6 +73,7 @@ fn of_host(host: &mut Host, change: &mut impl FnMut(&mut Span)) {
     host.macs.iter_mut().for_each(|mac| change(&mut mac.span));
     host.address.iter_mut().for_each(|at| change(&mut at.span));
     host.profile.iter_mut().for_each(|profile| change(&mut profile.span));
+    host.note.iter_mut().for_each(|note| change(&mut note.span));
     host.power.iter_mut().flat_map(|power| power.spans()).for_each(change);
 }
 

@@ -102,6 +102,7 @@ fn own(site: &Site, host: &Host, path: &str) -> Vec<Fact> {
     let mut facts: Vec<Fact> = Vec::new();
     facts.extend(host.address.as_ref().map(|at| fact("address", at.value.to_string(), at.span, "its own line says so")));
     facts.extend(host.macs.iter().map(|mac| fact("mac", mac.value.to_string(), mac.span, "its own line says so")));
+    facts.extend(host.note.as_ref().map(|note| fact("note", note.value.clone(), note.span, "its own line says so")));
     let network = host.network.and_then(|index| site.networks.get(index));
     facts.extend(network.map(|network| fact("network", network.name.clone(), network.span, "it stands there, or its address lies there")));
     let groups = host.groups.join(" ");

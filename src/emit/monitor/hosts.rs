@@ -29,6 +29,7 @@ fn row(host: &Host, network: Option<&Network>) -> FactRow {
         tags: host.tags.clone(),
         profile: host.profile.as_ref().map(|profile| profile.value.clone()),
         behind: network.and_then(router).filter(|router| host.address.as_ref().is_none_or(|own| own.value != *router)),
+        note: host.note.as_ref().map(|note| note.value.clone()),
     }
 }
 

@@ -39,6 +39,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         domain: domain(node, diags)?,
         span: node.map_or(Span::new(FileId::new(0), 0, 0), |node| node.span),
         assets: config.assets.as_ref().and_then(|node| node.arg(0)).and_then(located),
+        has_runbooks: config.runbooks.as_ref().and_then(Node::title) != Some("off"),
         lock,
         networks: Vec::new(),
         hosts: Vec::new(),

@@ -284,6 +284,7 @@ fn whole_host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diag
         lease_secs: LEASE_SECS,
         tags: block.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
         power: None,
+        note: node.prop("note").and_then(located).map(Box::new),
         groups: block.groups.clone(),
         context,
         span: node.span,

@@ -21,6 +21,8 @@ pub(super) fn facts(old: &Host, new: &Host) -> Vec<Fact> {
     facts.extend(set("tag", &names(old, |row| &row.tags), &names(new, |row| &row.tags), text));
     let routers = |host: &Host| sorted(host.facts.iter().filter_map(|row| row.behind).map(|router| router.to_string()));
     facts.extend(set("reached through", &routers(old), &routers(new), text));
+    let notes = |host: &Host| sorted(host.facts.iter().filter_map(|row| row.note.clone()));
+    facts.extend(set("note", &notes(old), &notes(new), text));
     if old.boot.is_empty() && new.boot.is_empty() {
         // Without a MAC it gets no menu, and its profile is known here alone.
         let profiles = |host: &Host| sorted(host.facts.iter().filter_map(|row| row.profile.clone()));

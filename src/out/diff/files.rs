@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pairs::Pair;
 use super::side::{Side, Touched};
 use super::{Action, Area, Change, Fact, Files, Reach, Subject, When};
-use crate::out::table::{AssetRow, LoaderRow, TEXTS};
+use crate::out::table::{AssetRow, LoaderRow, RUNBOOKS, TEXTS};
 
 /// Pinned files: whose machines load another kernel, though their menu stays as it is.
 pub(super) fn assets(old: &Side<'_>, new: &Side<'_>, touched: &mut Touched) -> Vec<Change> {
@@ -69,6 +70,38 @@ pub(super) fn loaders(old: &Side<'_>, new: &Side<'_>, touched: &mut Touched) -> 
         Some(single(Area::Loaders, action, When::NextBoot, kind, facts, new.reach_of_all(touched)))
     });
     differ.collect()
+}
+
+/// The runbooks of hosts that are told change with them; the others are told at once, for a new version of
+/// the compiler may write all of them anew.
+pub(super) fn runbooks(old: &Side<'_>, new: &Side<'_>, pairs: &[Pair<'_>], told: &mut BTreeSet<String>) -> Vec<Change> {
+    let hosts = pairs.iter().flat_map(|pair| pair.old.into_iter().chain(pair.new.map(|(_, host)| host)));
+    told.extend(hosts.map(|host| format!("{RUNBOOKS}{}.md", host.name)));
+    let of = |files: &'static str, side: &Side<'_>| -> BTreeSet<String> {
+        let from = side.files.range(files.to_owned()..).map(|(path, _)| path).take_while(|path| path.starts_with(files));
+        from.cloned().collect()
+    };
+    let all: Vec<String> = of(RUNBOOKS, old).union(&of(RUNBOOKS, new)).filter(|path| !told.contains(*path)).cloned().collect();
+    let mut changes: BTreeMap<Action, Vec<Subject>> = BTreeMap::new();
+    for path in all {
+        let action = match (old.files.get(&path), new.files.get(&path)) {
+            (was, is) if was == is => continue,
+            (None, _) => Action::Added,
+            (_, None) => Action::Removed,
+            (Some(_), Some(_)) => Action::Changed,
+        };
+        changes.entry(action).or_default().push(Subject { name: path.clone(), facts: Vec::new() });
+        told.insert(path);
+    }
+    let change = |(action, subjects)| Change {
+        area: Area::Files,
+        action,
+        when: BTreeSet::from([When::Now]),
+        facts: if action == Action::Changed { vec![Fact::new("anew", None, None)] } else { Vec::new() },
+        subjects,
+        reach: Reach::default(),
+    };
+    changes.into_iter().map(change).collect()
 }
 
 /// Every difference between the trees that is not among the paths which are told elsewhere.

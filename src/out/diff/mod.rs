@@ -171,6 +171,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     if told.contains(ROOTS) {
         told.extend(roots::units(old.files, new.files, &pairs));
     }
+    changes.extend(files::runbooks(&old, &new, &pairs, &mut told));
     changes.extend(files::rest(&old, &new, &told, &mut touched));
     changes.sort_by(|a, b| a.order().cmp(&b.order()));
     Diff { hosts_touched: touched.hosts.len() + touched.gone, changes }

@@ -178,6 +178,7 @@ fn phrase(fact: &Fact, action: Action, quote: &impl Fn(&str) -> String) -> Strin
         }
         ("lines", _) => of_whom + &lines(from, to),
         ("order", _) => "lines in another order".to_owned(),
+        ("anew", _) => "written anew".to_owned(),
         ("rows", _) => "other rows in its tables".to_owned(),
         ("bytes", _) => value(fact, action, quote) + " bytes",
         ("records", _) => value(fact, action, quote) + " records",

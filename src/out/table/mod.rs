@@ -36,6 +36,10 @@ pub const OVERLAY_FILES: &str = "nfs/files.jsonl";
 pub const OVERLAY_TEXTS: &str = "nfs/files/";
 pub const POWER: &str = "power/hosts.jsonl";
 pub const SCHEDULES: &str = "power/schedules.jsonl";
+/// `docs/HOST.md`, for whoever stands before a machine.
+pub const RUNBOOKS: &str = "docs/";
+pub const SERVER_RUNBOOK: &str = "docs/README.md";
+
 /// `boot/hosts.jsonl`: which menu a MAC gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -29,4 +29,7 @@ pub struct FactRow {
     /// The router through which the boot server reaches it; absent where both stand in one network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<Ipv4Addr>,
+    /// What the site says of it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

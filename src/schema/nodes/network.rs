@@ -72,6 +72,7 @@ pub(super) const NODES: &[NodeSpec] = &[
             may("amt", Type::Refers(Kind::Secret), "amt-kiosk", "its Intel AMT switches it, and this secret is the password of AMT's user `admin`"),
             may("amt-tls", Type::Bool, "#true", "its AMT speaks TLS, as it must from version 16.1 on: port 16993, in place of 16992"),
             may("wake", Type::Bool, "#true", "its firmware listens for Wake on LAN, which turns it on and nothing else"),
+            may("note", Type::Text, "\"Second floor; its switch is at the back.\"", "what a person should know who stands before it; its runbook in out/docs/ begins with it"),
         ],
         doc: "One machine.",
         example: "host pc-07 27 \"a0:36:9f:00:00:1b\" profile=office tags=\"b2,lab\"",

@@ -83,6 +83,15 @@ pub(super) const NODES: &[NodeSpec] = &[
         ..BASE
     },
     NodeSpec {
+        name: "runbooks",
+        within: ANYWHERE,
+        args: &[need("on or off", Type::OneOf(&["on", "off"]), "off", "on: as without this line; off: none are written, which a site of tens of thousands of hosts may prefer")],
+        once: true,
+        doc: "out/docs/ has a runbook for each host, and one for the boot server: what to do when it is gone.",
+        example: "runbooks off",
+        ..BASE
+    },
+    NodeSpec {
         name: "assert",
         within: &["", "config", "module"],
         args: &[
