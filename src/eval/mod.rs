@@ -44,6 +44,7 @@ pub struct Config<'s> {
     /// By name.
     pub overlays: Vec<Merged<'s>>,
     pub audit: Option<Merged<'s>>,
+    pub trends: Option<Node<'s>>,
     pub secrets: Vec<Node<'s>>,
     pub schedules: Vec<Node<'s>>,
     /// Those of the site; they add up.
@@ -135,6 +136,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "dns" => dns.push(node),
             "nfs" => nfs.push(node),
             "audit" => audits.push(node),
+            "trends" => single(&mut config.trends, node, diags),
             "secret" => config.secrets.push(node),
             "schedule" => config.schedules.push(node),
             "holidays" => config.holidays.push(node),

@@ -84,6 +84,7 @@ pub struct Site {
     /// By name.
     pub secrets: Vec<Secret>,
     pub audit: Option<Audit>,
+    pub trends: Option<Trends>,
     /// By name.
     pub schedules: Vec<Schedule>,
     pub holidays: Option<Holidays>,
@@ -284,6 +285,16 @@ pub struct Secret {
     pub file: At<String>,
     pub span: Span,
 }
+
+/// What is measured is kept.
+#[derive(Debug)]
+pub struct Trends {
+    pub keep_secs: u64,
+    pub span: Span,
+}
+
+/// How long a day's figures are kept where nothing says so, in seconds.
+pub const TRENDS_KEEP_SECS: u64 = 730 * 86_400;
 
 /// What must hold, or the site is refused (`assert`) or its author warned (`warn`).
 #[derive(Debug)]

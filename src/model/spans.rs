@@ -45,6 +45,7 @@ impl Site {
                 sink.user.iter_mut().chain(&mut sink.password).for_each(|at| change(&mut at.span));
             }
         }
+        self.trends.iter_mut().for_each(|trends| change(&mut trends.span));
         self.power.spans().for_each(&mut *change);
         self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));
         if let Some(holidays) = &mut self.holidays {

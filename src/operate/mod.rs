@@ -17,6 +17,7 @@ pub mod audit;
 pub mod monitor;
 pub mod power;
 pub mod secret;
+pub mod trend;
 
 use std::path::PathBuf;
 
@@ -40,6 +41,7 @@ pub trait Working {
 pub const PARTS: &[Part] = &[
     Part { name: "audit", about: "what happened is kept, and sent to sinks", begin: audit::begin },
     Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin },
+    Part { name: "trend", about: "what is measured once a minute, where the site wants it", begin: trend::begin },
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,8 @@ pub enum Error {
     Secret { path: PathBuf, what: String },
     #[error("this user may not read {path}: run it as root or as the user of `pxelator serve`")]
     Denied { path: PathBuf },
+    #[error("{what}")]
+    Asked { what: String },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -9,6 +9,7 @@ mod network;
 mod nfs;
 mod power;
 mod site;
+mod trend;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
@@ -33,6 +34,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "When machines are on", nodes: power::NODES },
     Family { title: "Names", nodes: dns::NODES },
     Family { title: "What happens", nodes: audit::NODES },
+    Family { title: "What is measured", nodes: trend::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];
