@@ -37,5 +37,6 @@ mod shell;
 mod slots;
 mod syntax;
 mod tidy;
+mod trend;
 mod wake;
 mod why;
