@@ -17,6 +17,7 @@ pub mod audit;
 pub mod monitor;
 pub mod power;
 pub mod secret;
+pub mod trend;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,7 @@ pub const PARTS: &[Part] = &[
     Part { name: "audit", about: "what happened is kept, and sent to sinks", begin: audit::begin },
     Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin },
     Part { name: "monitor", about: "hosts are watched, and somebody is told", begin: monitor::begin },
+    Part { name: "trend", about: "what is measured once a minute, where the site wants it", begin: trend::begin },
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,8 @@ pub enum Error {
     Secret { path: PathBuf, what: String },
     #[error("this user may not read {path}: run it as root or as the user of `pxelator serve`")]
     Denied { path: PathBuf },
+    #[error("{what}")]
+    Asked { what: String },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

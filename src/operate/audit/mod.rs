@@ -24,6 +24,7 @@ mod room;
 pub mod segment;
 mod sink;
 mod spool;
+pub(super) mod starting;
 pub(super) mod trust;
 
 use std::path::Path;

@@ -13,7 +13,7 @@ use crate::out::table::{
     self, ALERTS, ASSETS, AlertRow, AssetRow, CHECKS, CheckRow, COMMANDS, CommandRow, FACTS, FORWARDS, FactRow, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
 use crate::out::table::{NetworkRow, POWER, PowerRow, ROOTS, ReservationRow, RootRow};
-use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TableError};
+use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TRENDS, TableError, TrendsRow};
 
 /// A tree, by the names of its things.
 pub(super) struct Side<'f> {
@@ -35,6 +35,7 @@ pub(super) struct Side<'f> {
     /// By id.
     pub(super) checks: BTreeMap<String, CheckRow>,
     pub(super) alerts: Vec<AlertRow>,
+    pub(super) trends: Vec<TrendsRow>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
     pub(super) odd: BTreeSet<&'static str>,
     index: OnceCell<Index>,
@@ -113,6 +114,7 @@ impl<'f> Side<'f> {
             sinks: rows(files, SINKS, &mut odd)?,
             checks: named(CHECKS, rows(files, CHECKS, &mut odd)?, |row: &CheckRow| &row.id, &mut odd),
             alerts: rows(files, ALERTS, &mut odd)?,
+            trends: rows(files, TRENDS, &mut odd)?,
             odd: odd.found,
         })
     }
