@@ -24,7 +24,10 @@ const NAMES_MAX: usize = 5;
 ///
 /// Reads the state folder, whether or not anybody serves. Times are UTC.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator alerts\n  pxelator alerts --format json\n  pxelator alerts test   # a test message to everybody who is told, now", args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Examples:\n  pxelator alerts\n  pxelator alerts --format json\n  pxelator alerts test   # a test message to everybody who is told, now",
+    args_conflicts_with_subcommands = true
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,

@@ -91,8 +91,11 @@ impl Story {
 
 #[test]
 fn what_lies_before_what_is_read_off_the_site() {
-    let plan = Plan::of(&tables(&format!("{SITE}check ping on=\"lan, hall\" every=\"30s\"\ncheck tcp 445 on=\"host:nas, host:attic-01\" every=\"10s\" fails=5\n")));
-    let told: Vec<String> = plan.checks.iter().map(|(id, one)| format!("{id} < {}", one.parent.as_deref().unwrap_or("-"))).collect();
+    let plan = Plan::of(&tables(&format!(
+        "{SITE}check ping on=\"lan, hall\" every=\"30s\"\ncheck tcp 445 on=\"host:nas, host:attic-01\" every=\"10s\" fails=5\n"
+    )));
+    let told: Vec<String> =
+        plan.checks.iter().map(|(id, one)| format!("{id} < {}", one.parent.as_deref().unwrap_or("-"))).collect();
     assert_eq!(
         told,
         [
@@ -108,7 +111,10 @@ fn what_lies_before_what_is_read_off_the_site() {
         ]
     );
     let gateway = &plan.checks["gateway of hall ping"];
-    assert_eq!((gateway.every_secs, gateway.fails, gateway.is_implied, &gateway.probe), (30, 3, true, &Probe::Ping([10, 78, 0, 1].into())));
+    assert_eq!(
+        (gateway.every_secs, gateway.fails, gateway.is_implied, &gateway.probe),
+        (30, 3, true, &Probe::Ping([10, 78, 0, 1].into()))
+    );
     assert_eq!((plan.checks["router-attic ping"].every_secs, plan.checks["router-attic ping"].is_implied), (10, true));
 }
 

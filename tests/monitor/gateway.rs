@@ -104,7 +104,8 @@ fn seen(folder: &Folder) -> Seen {
 }
 
 fn all_are(folder: &Folder, state: State) {
-    let of_hall = |seen: &Seen| seen.checks.iter().filter(|check| check.host.starts_with("hall-") && check.state == state).count();
+    let of_hall =
+        |seen: &Seen| seen.checks.iter().filter(|check| check.host.starts_with("hall-") && check.state == state).count();
     until(&format!("all of the hall are {state:?}"), || (of_hall(&seen(folder)) == HOSTS).then_some(()));
 }
 
@@ -125,7 +126,9 @@ fn a_dead_gateway_with_twenty_children_is_one_alert_through_kills_and_an_absent_
     server.kill();
     let server = segment.serve(&folder);
     all_are(&folder, State::Behind);
-    let waiting = until("the alert waits for the mail server", || seen(&folder).alerts.first().map(|alert| alert.waiting.clone()).filter(|all| !all.is_empty()));
+    let waiting = until("the alert waits for the mail server", || {
+        seen(&folder).alerts.first().map(|alert| alert.waiting.clone()).filter(|all| !all.is_empty())
+    });
     assert_eq!(waiting, ["mail admin@lab.example"]);
     exim.start();
     until("the first mail comes", || (exim.mails("admin").len() == 1).then_some(()));

@@ -26,7 +26,8 @@ use crate::harness::{Folder, inputs};
 fn tables(site: &str) -> Tables {
     let compiled = compile(inputs(site), "site.kdl");
     let tree = compiled.tree.unwrap_or_else(|| panic!("{:#?}", compiled.diags));
-    let files: BTreeMap<String, Vec<u8>> = tree.files().map(|(path, artifact)| (path.to_owned(), artifact.bytes().to_vec())).collect();
+    let files: BTreeMap<String, Vec<u8>> =
+        tree.files().map(|(path, artifact)| (path.to_owned(), artifact.bytes().to_vec())).collect();
     Tables::read(&files).unwrap()
 }
 
@@ -138,7 +139,10 @@ impl Hook {
     /// `fired HOST CHECK`, one a post.
     fn told(&self) -> Vec<String> {
         let word = |post: &Post, name: &str| post.body[name].as_str().unwrap().to_owned();
-        self.posts().iter().map(|post| format!("{} {} {}", word(post, "state"), word(post, "host"), word(post, "check"))).collect()
+        self.posts()
+            .iter()
+            .map(|post| format!("{} {} {}", word(post, "state"), word(post, "host"), word(post, "check")))
+            .collect()
     }
 }
 

@@ -68,7 +68,14 @@ fn round(story: &mut Story, broken: &BTreeSet<String>, open: &mut BTreeSet<Strin
 
 fn id_of(story: &Story, told: &str) -> String {
     let rest = told.split_once(' ').unwrap().1;
-    story.judge.plan().checks.keys().find(|id| rest.starts_with(&format!("{id} [")) || rest.starts_with(&format!("{id}: "))).unwrap().clone()
+    story
+        .judge
+        .plan()
+        .checks
+        .keys()
+        .find(|id| rest.starts_with(&format!("{id} [")) || rest.starts_with(&format!("{id}: ")))
+        .unwrap()
+        .clone()
 }
 
 fn run(seed: u64, steps: usize) -> Result<(), String> {

@@ -15,8 +15,13 @@ fn site(checks: &str, alerts: &str) -> Folder {
         fs::write(folder.0.join(name), "wrong\n").unwrap();
         format!("secret {name} file=\"{}\"\n", folder.0.join(name).display())
     });
-    let used: String = secrets.into_iter().filter(|line| alerts.contains(&format!("(secret){}", line.split(' ').nth(1).unwrap()))).collect();
-    fs::write(folder.0.join("site.kdl"), format!("site lab domain=\"lab.example\"\n{NETWORK}{checks}alerts {{\n{alerts}\n}}\n{used}")).unwrap();
+    let used: String =
+        secrets.into_iter().filter(|line| alerts.contains(&format!("(secret){}", line.split(' ').nth(1).unwrap()))).collect();
+    fs::write(
+        folder.0.join("site.kdl"),
+        format!("site lab domain=\"lab.example\"\n{NETWORK}{checks}alerts {{\n{alerts}\n}}\n{used}"),
+    )
+    .unwrap();
     folder.run(&["build"]).ended(0);
     folder
 }
@@ -38,7 +43,9 @@ fn a_mail_has_the_headers_that_mailers_want() {
     let (mail, tcp) = (port(), port());
     let folder = site(
         &format!("check tcp {tcp} on=\"host:nas\" every=\"1s\" fails=1\n"),
-        &format!("mail \"admin@lab.example\" through=\"127.0.0.1:{mail}\" from=\"boot@lab.example\" user=pxelator password=(secret)mail"),
+        &format!(
+            "mail \"admin@lab.example\" through=\"127.0.0.1:{mail}\" from=\"boot@lab.example\" user=pxelator password=(secret)mail"
+        ),
     );
     fs::write(folder.0.join("mail"), "right\n").unwrap();
     let mut exim = Exim::new(&folder, None, mail);
@@ -52,10 +59,15 @@ fn a_mail_has_the_headers_that_mailers_want() {
     until("its end comes", || (exim.mails("admin").len() == 3).then_some(()));
     let mails = exim.mails("admin");
     assert!(mails[0].contains("Subject: [lab] a test: whoever reads this is told of alerts\n"), "{}", mails[0]);
-    let header = |mail: &str, name: &str| mail.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in {mail}")).to_owned();
+    let header = |mail: &str, name: &str| {
+        mail.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in {mail}")).to_owned()
+    };
     for mail in &mails {
         assert_eq!(header(mail, "From: ").replace('"', ""), "pxelator <boot@lab.example>");
-        assert_eq!((header(mail, "To: ").as_str(), header(mail, "Auto-Submitted: ").as_str()), ("admin@lab.example", "auto-generated"));
+        assert_eq!(
+            (header(mail, "To: ").as_str(), header(mail, "Auto-Submitted: ").as_str()),
+            ("admin@lab.example", "auto-generated")
+        );
         assert!(header(mail, "Date: ").ends_with("+0000") && header(mail, "Content-Type: ").contains("utf-8"));
     }
     let (fired, resolved) = (&mails[1], &mails[2]);
@@ -63,7 +75,10 @@ fn a_mail_has_the_headers_that_mailers_want() {
     assert_eq!(header(resolved, "In-Reply-To: "), header(fired, "Message-ID: "));
     assert_eq!(header(resolved, "References: "), header(fired, "Message-ID: "));
     assert_eq!(header(fired, "Subject: "), format!("[lab] nas does not answer (tcp {tcp})"));
-    assert!(fired.contains(&format!("Why:   nothing listens on port {tcp}\n")) && fired.contains("  pxelator audit boots nas\n"), "{fired}");
+    assert!(
+        fired.contains(&format!("Why:   nothing listens on port {tcp}\n")) && fired.contains("  pxelator audit boots nas\n"),
+        "{fired}"
+    );
     assert!(resolved.contains("Why it is over:  it answers again\n"), "{resolved}");
     let log = fs::read_to_string(folder.0.join("exim/log/mainlog")).unwrap();
     assert!(log.contains("A=plain:pxelator"), "it logged in: {log}");
@@ -115,7 +130,11 @@ fn a_wrong_password_a_refused_mailbox_and_a_dead_server_are_told_with_their_mend
     *hook.status.lock().unwrap() = "204 No Content";
     assert!(test().ended(1).out().contains(&format!("webhook http://127.0.0.1:{dead}/hook: it took the test message")));
     let post = &hook.posts()[0];
-    assert!(post.head.contains("authorization: bearer wrong\r\n") && post.head.contains("idempotency-key: test-"), "{}", post.head);
+    assert!(
+        post.head.contains("authorization: bearer wrong\r\n") && post.head.contains("idempotency-key: test-"),
+        "{}",
+        post.head
+    );
     fs::remove_file(folder.0.join("mail")).unwrap();
     exim.stop();
     let said = test().ended(1).err();
@@ -132,20 +151,31 @@ fn a_wrong_password_a_refused_mailbox_and_a_dead_server_are_told_with_their_mend
 #[test]
 fn what_waits_is_shown_with_its_reason_and_goes_when_the_sink_is_mended() {
     let (tcp, port) = (port(), port());
-    let folder = site(&format!("check tcp {tcp} on=\"host:nas\" every=\"1s\" fails=1\n"), &format!("webhook \"http://127.0.0.1:{port}/hook\""));
+    let folder = site(
+        &format!("check tcp {tcp} on=\"host:nas\" every=\"1s\" fails=1\n"),
+        &format!("webhook \"http://127.0.0.1:{port}/hook\""),
+    );
     let server = Server::start(&folder, &[]);
     server.wait_for("nobody listens there: start what shall get alerts");
-    let told = until("the alert waits", || Some(folder.run(&["alerts", "--state", "state"]).out()).filter(|text| text.contains("not told yet")));
+    let told = until("the alert waits", || {
+        Some(folder.run(&["alerts", "--state", "state"]).out()).filter(|text| text.contains("not told yet"))
+    });
     assert!(told.starts_with("1 open, as of ") && told.contains(&format!("  nas (tcp {tcp})  since ")), "{told}");
     assert!(told.contains(&format!("  webhook http://127.0.0.1:{port}/hook  1 message since ")), "{told}");
     server.kill();
     let hook = Hook::listen(TcpListener::bind(("127.0.0.1", port)).unwrap());
     let _server = Server::start(&folder, &[]);
     until("it is told", || (hook.told() == [format!("fired nas tcp {tcp}")]).then_some(()));
-    let told = until("nothing waits", || Some(folder.run(&["alerts", "--state", "state"]).out()).filter(|text| !text.contains("not told yet")));
+    let told = until("nothing waits", || {
+        Some(folder.run(&["alerts", "--state", "state"]).out()).filter(|text| !text.contains("not told yet"))
+    });
     assert!(told.starts_with("1 open"), "{told}");
-    let json: serde_json::Value = serde_json::from_str(&folder.run(&["alerts", "--state", "state", "--format", "json"]).ended(0).out()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&folder.run(&["alerts", "--state", "state", "--format", "json"]).ended(0).out()).unwrap();
     assert_eq!((&json["alerts"][0]["host"], json["waiting"].as_array().map(Vec::len)), (&"nas".into(), Some(0)));
     let nowhere = folder.run(&["alerts", "--state", "elsewhere"]).ended(2).err();
-    assert!(nowhere.contains("there is no elsewhere/monitor.json: give the folder that `pxelator serve --state` has"), "{nowhere}");
+    assert!(
+        nowhere.contains("there is no elsewhere/monitor.json: give the folder that `pxelator serve --state` has"),
+        "{nowhere}"
+    );
 }

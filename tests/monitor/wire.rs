@@ -43,7 +43,10 @@ fn a_ping_a_port_and_a_page_are_asked_and_the_reason_is_told() {
     is(&folder, "far ping", State::Up);
     let (tcp_id, http_id) = (format!("pc tcp {tcp}"), format!("pc http :{http}/status"));
     assert_eq!(is(&folder, &tcp_id, State::Down).why.as_deref(), Some(format!("nothing listens on port {tcp}").as_str()));
-    assert_eq!(is(&folder, &http_id, State::Down).why.as_deref(), Some(format!("http://127.0.0.9:{http}/status: nobody listens there").as_str()));
+    assert_eq!(
+        is(&folder, &http_id, State::Down).why.as_deref(),
+        Some(format!("http://127.0.0.9:{http}/status: nobody listens there").as_str())
+    );
     let _listener = TcpListener::bind(("127.0.0.9", tcp)).unwrap();
     let is_ill = Arc::new(AtomicBool::new(true));
     let page = TcpListener::bind(("127.0.0.9", http)).unwrap();
@@ -52,7 +55,10 @@ fn a_ping_a_port_and_a_page_are_asked_and_the_reason_is_told() {
         for mut stream in page.incoming().map_while(Result::ok) {
             let status = if ill.load(Ordering::Relaxed) { "503 Service Unavailable" } else { "302 Found" };
             let _it_went_away = std::io::Read::read(&mut stream, &mut [0; 4096]);
-            let _it_went_away = std::io::Write::write_all(&mut stream, format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
+            let _it_went_away = std::io::Write::write_all(
+                &mut stream,
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes(),
+            );
         }
     });
     is(&folder, &tcp_id, State::Up);
@@ -62,7 +68,10 @@ fn a_ping_a_port_and_a_page_are_asked_and_the_reason_is_told() {
     until("all four are told", || (hook.posts().len() == 4).then_some(()));
     let mut told = hook.told();
     told.sort();
-    assert_eq!(told, [format!("fired {http_id}"), format!("fired {tcp_id}"), format!("resolved {http_id}"), format!("resolved {tcp_id}")]);
+    assert_eq!(
+        told,
+        [format!("fired {http_id}"), format!("fired {tcp_id}"), format!("resolved {http_id}"), format!("resolved {tcp_id}")]
+    );
 }
 
 #[test]
@@ -70,7 +79,9 @@ fn a_dns_server_must_know_the_name() {
     if !have(&["root"]) {
         return;
     }
-    let folder = site("check dns \"www.lab.example\" on=\"host:pc\" every=\"1s\" fails=1\ncheck dns \"no.lab.example\" on=\"host:pc\" every=\"1s\" fails=1");
+    let folder = site(
+        "check dns \"www.lab.example\" on=\"host:pc\" every=\"1s\" fails=1\ncheck dns \"no.lab.example\" on=\"host:pc\" every=\"1s\" fails=1",
+    );
     let _server = Server::start(&folder, &[]);
     assert_eq!(is(&folder, "pc dns www.lab.example", State::Down).why.as_deref(), Some("nothing listens on port 53"));
     let socket = UdpSocket::bind("127.0.0.9:53").unwrap();
@@ -87,7 +98,9 @@ fn a_dns_server_must_know_the_name() {
         }
     });
     is(&folder, "pc dns www.lab.example", State::Up);
-    until("an empty answer is told", || check(&folder, "pc dns no.lab.example")?.why.filter(|why| why == "it knows no address of no.lab.example"));
+    until("an empty answer is told", || {
+        check(&folder, "pc dns no.lab.example")?.why.filter(|why| why == "it knows no address of no.lab.example")
+    });
 }
 
 #[test]

@@ -31,10 +31,16 @@ const RESOLVED_MAX: usize = 1000;
 /// What a question came to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    Good { millis: f64 },
-    Bad { why: String },
+    Good {
+        millis: f64,
+    },
+    Bad {
+        why: String,
+    },
     /// Nothing can be said: we may not ask.
-    Unable { why: String },
+    Unable {
+        why: String,
+    },
 }
 
 /// What a schedule says of its hosts.
@@ -286,7 +292,8 @@ impl Judge {
         let Some(watched) = self.plan.checks.get(id) else { return };
         let (fails, parent) = (watched.fails, watched.parent.clone());
         let before = parent.as_ref().and_then(|parent| self.known.get(parent));
-        let (before, is_unable, good_at) = before.map_or((State::Up, true, 0), |known| (known.state, known.is_unable, known.good_at));
+        let (before, is_unable, good_at) =
+            before.map_or((State::Up, true, 0), |known| (known.state, known.is_unable, known.good_at));
         let asked = self.questions;
         let Some(known) = self.known.get_mut(id).filter(|known| known.state != State::Down && known.failures > 0) else { return };
         match before {

@@ -87,7 +87,14 @@ impl Pinger {
                 Ok((length, SocketAddr::V4(from))) => (length, *from.ip()),
                 Ok((_, SocketAddr::V6(_))) => continue,
                 // What an ICMP error left on the socket is about one question, which times out.
-                Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => continue,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+                    ) =>
+                {
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             let Some(number) = answer(buffer.get(..length).unwrap_or_default(), self.is_raw, &self.key) else { continue };
@@ -138,7 +145,9 @@ fn answer(packet: &[u8], is_raw: bool, key: &[u8; 8]) -> Option<u64> {
 
 /// RFC 1071.
 fn checksum(packet: &[u8]) -> u16 {
-    let words = packet.chunks(2).map(|pair| u32::from(pair.first().copied().unwrap_or(0)) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
+    let words = packet
+        .chunks(2)
+        .map(|pair| u32::from(pair.first().copied().unwrap_or(0)) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

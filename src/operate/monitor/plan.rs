@@ -63,10 +63,14 @@ impl Plan {
             let schedule = tables.power.get(&row.host).and_then(|power| power.schedule.clone());
             plan.checks.insert(id.clone(), watched(row, schedule));
         }
+        let by_address = tables.facts.values().filter_map(|row| Some((row.address?, row.host.as_str())));
+        let hosts: BTreeMap<Ipv4Addr, &str> = by_address.collect();
         let mut open: Vec<String> = plan.checks.keys().cloned().collect();
         // What is implied may hang on something itself.
         while let Some(id) = open.pop() {
-            let Some((parent, implied)) = plan.checks.get(&id).and_then(|watched| plan.parent_of(watched, tables)) else { continue };
+            let Some((parent, implied)) = plan.checks.get(&id).and_then(|watched| plan.parent_of(watched, tables, &hosts)) else {
+                continue;
+            };
             let Some(child) = plan.checks.get_mut(&id) else { continue };
             child.parent = Some(parent.clone());
             let (every, fails) = (child.every_secs, child.fails.max(IMPLIED_FAILS_MIN));
@@ -90,7 +94,12 @@ impl Plan {
     }
 
     /// The check that this one hangs on, and how it is asked where the site does not say so.
-    fn parent_of(&self, watched: &Watched, tables: &Tables) -> Option<(String, Option<Watched>)> {
+    fn parent_of(
+        &self,
+        watched: &Watched,
+        tables: &Tables,
+        hosts: &BTreeMap<Ipv4Addr, &str>,
+    ) -> Option<(String, Option<Watched>)> {
         if watched.check == LINK {
             return None;
         }
@@ -99,7 +108,9 @@ impl Plan {
             return Some((ping, None));
         }
         match tables.facts.get(&watched.host) {
-            Some(FactRow { behind: Some(router), network, .. }) => Some(self.router(*router, network.as_deref(), tables)),
+            Some(FactRow { behind: Some(router), network, .. }) => {
+                Some(self.router(*router, network.as_deref(), hosts.get(router).copied(), tables))
+            }
             Some(FactRow { behind: None, address, .. }) => link(tables.network_of((*address)?)?),
             // An implied router that no host is: it is reached where the boot server stands.
             None => {
@@ -110,11 +121,12 @@ impl Plan {
         }
     }
 
-    fn router(&self, address: Ipv4Addr, network: Option<&str>, tables: &Tables) -> (String, Option<Watched>) {
-        let host = tables.facts.values().find(|row| row.address == Some(address)).map(|row| row.host.as_str());
+    fn router(&self, address: Ipv4Addr, network: Option<&str>, host: Option<&str>, tables: &Tables) -> (String, Option<Watched>) {
         // Not every router answers a ping: what the site checks of it is better than what we think of.
         let own = host.filter(|host| !self.checks.contains_key(&id(host, "ping")));
-        if let Some((id, _)) = own.and_then(|host| self.checks.iter().find(|(_, watched)| watched.host == host)) {
+        // The id of a check begins with its host.
+        let first = |host: &str| self.checks.range(id(host, "")..).next().filter(|(_, watched)| watched.host == host);
+        if let Some((id, _)) = own.and_then(first) {
             return (id.clone(), None);
         }
         let name = host.map_or_else(|| format!("gateway of {}", network.unwrap_or_default()), str::to_owned);

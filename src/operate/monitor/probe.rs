@@ -180,14 +180,21 @@ fn link(first: Ipv4Addr, mask: Ipv4Addr) -> Result<(), String> {
     let all = nix::ifaddrs::getifaddrs().map_err(|errno| format!("cannot list this machine's interfaces: {errno}"))?;
     let mut found = None;
     for interface in all {
-        let Some(address) = interface.address.as_ref().and_then(|address| address.as_sockaddr_in()).map(|address| address.ip()) else { continue };
+        let Some(address) = interface.address.as_ref().and_then(|address| address.as_sockaddr_in()).map(|address| address.ip())
+        else {
+            continue;
+        };
         if u32::from(address) & u32::from(mask) != u32::from(first) {
             continue;
         }
         if interface.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING) {
             return Ok(());
         }
-        let what = if interface.flags.contains(InterfaceFlags::IFF_UP) { "has no carrier: look at its cable and its switch" } else { "is down" };
+        let what = if interface.flags.contains(InterfaceFlags::IFF_UP) {
+            "has no carrier: look at its cable and its switch"
+        } else {
+            "is down"
+        };
         found = Some(format!("interface {} of this boot server {what}", interface.interface_name));
     }
     found.map_or(Ok(()), Err)

@@ -33,6 +33,8 @@ const URGENT_GAP: Duration = Duration::from_millis(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is written down what is up and down, where nobody must be told.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
+/// One part of so many goes into that.
+const WRITE_SHARE: u32 = 20;
 /// How often messages for sinks that are no more are looked through.
 const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// How long a machine may take to start after its schedule has turned it on.
@@ -52,7 +54,8 @@ impl Working for Monitor {
 
 pub(in crate::operate) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
     let failed = |source| Error::Io { step: "begin a thread for", path: "monitor".into(), source };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(PAGES_MAX).build().map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(PAGES_MAX).build().map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
     let handle = handle.clone();
     let work = move || {
@@ -127,6 +130,7 @@ struct Runner {
     left: Vec<Message>,
     is_written: bool,
     written: Instant,
+    took: Duration,
     looked: Option<Instant>,
     tidied: Option<Instant>,
 }
@@ -152,6 +156,7 @@ impl Runner {
             left,
             is_written: false,
             written: Instant::now(),
+            took: Duration::ZERO,
             looked: None,
             tidied: None,
             handle,
@@ -174,7 +179,8 @@ impl Runner {
         }
         let now = self.now();
         let news = self.judge.settle(Plan::of(tables), now);
-        let fresh: Vec<(String, u64)> = self.judge.plan().checks.iter().map(|(id, watched)| (id.clone(), watched.every_secs)).collect();
+        let fresh: Vec<(String, u64)> =
+            self.judge.plan().checks.iter().map(|(id, watched)| (id.clone(), watched.every_secs)).collect();
         let former = std::mem::take(&mut self.due);
         self.queue.clear();
         let begun = Instant::now();
@@ -218,7 +224,8 @@ impl Runner {
             self.queue.remove(&(at, id.clone()));
             self.ask(&id, begun);
         }
-        if !self.is_written && begun.saturating_duration_since(self.written) >= WRITE_EVERY {
+        // Of many checks the file is large: writing takes a small part of the time.
+        if !self.is_written && begun.saturating_duration_since(self.written) >= WRITE_EVERY.max(self.took * WRITE_SHARE) {
             self.write();
         }
         let first = self.queue.first().map(|(at, _)| at.saturating_duration_since(begun));
@@ -298,6 +305,7 @@ impl Runner {
         let is_idle = checks.is_empty() && alerts.is_empty() && self.judge.plan().checks.is_empty();
         self.written = Instant::now();
         self.is_written = is_idle && !self.memory.is_there() || self.memory.write(now, (checks, alerts), self.written) && !waits;
+        self.took = self.written.elapsed();
         self.outbox.release();
     }
 
@@ -365,7 +373,10 @@ mod tests {
         };
         let message = |id: &str, state| Message { sink: "mail a@b".into(), state, at: 9, alert: alert(id), how: None };
         let mut alerts = vec![alert("known"), alert("ended")];
-        let left = adopt(&mut alerts, vec![message("known", Told::Fired), message("ended", Told::Resolved), message("new", Told::Fired)]);
+        let left = adopt(
+            &mut alerts,
+            vec![message("known", Told::Fired), message("ended", Told::Resolved), message("new", Told::Fired)],
+        );
         let told: Vec<(&str, Option<i64>)> = alerts.iter().map(|alert| (alert.id.as_str(), alert.resolved)).collect();
         assert_eq!(told, [("known", None), ("ended", Some(9)), ("new", None)]);
         assert_eq!(left.iter().map(Message::name).collect::<Vec<_>>(), ["ended.resolved", "new.fired"]);
@@ -378,6 +389,9 @@ mod tests {
         let row = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: None };
         let schedule = Schedule::read(&row).unwrap();
         let at = |time: &str| wanted(&schedule, format!("2026-11-25T{time}Z").parse().unwrap());
-        assert_eq!(["07:29:59", "07:30:00", "07:39:59", "07:40:00", "20:30:00"].map(at), [Wanted::Off, Wanted::Starting, Wanted::Starting, Wanted::On, Wanted::Off]);
+        assert_eq!(
+            ["07:29:59", "07:30:00", "07:39:59", "07:40:00", "20:30:00"].map(at),
+            [Wanted::Off, Wanted::Starting, Wanted::Starting, Wanted::On, Wanted::Off]
+        );
     }
 }

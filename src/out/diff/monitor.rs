@@ -40,11 +40,18 @@ fn facts(was: Option<&CheckRow>, is: Option<&CheckRow>) -> Vec<Fact> {
         let (from, to) = (was.map(value), is.map(value));
         (from != to).then(|| Fact::new(fact, from, to))
     };
-    let own: Vec<Fact> = [told("asked by", asked), told("every", every), told("told after failures", |row| row.fails.to_string())].into_iter().flatten().collect();
+    let own: Vec<Fact> =
+        [told("asked by", asked), told("every", every), told("told after failures", |row| row.fails.to_string())]
+            .into_iter()
+            .flatten()
+            .collect();
     // What is the same in name may be asked elsewhere.
     let same = was.zip(is).map(|(_, row)| Fact { of: Some(row.check.clone()), ..Fact::new("at", was.map(at), is.map(at)) });
     let moved = same.filter(|fact| fact.from != fact.to);
-    own.into_iter().map(|fact| if was.is_some() && is.is_some() { Fact { of: is.map(|row| row.check.clone()), ..fact } } else { fact }).chain(moved).collect()
+    own.into_iter()
+        .map(|fact| if was.is_some() && is.is_some() { Fact { of: is.map(|row| row.check.clone()), ..fact } } else { fact })
+        .chain(moved)
+        .collect()
 }
 
 fn asked(row: &CheckRow) -> String {
@@ -63,13 +70,16 @@ fn at(row: &CheckRow) -> String {
 }
 
 fn sinks(old: &Side<'_>, new: &Side<'_>, told: &mut BTreeSet<String>) -> Option<Change> {
-    let by_name = |side: &Side<'_>| -> BTreeMap<String, AlertRow> { side.alerts.iter().map(|row| (row.name(), row.clone())).collect() };
+    let by_name =
+        |side: &Side<'_>| -> BTreeMap<String, AlertRow> { side.alerts.iter().map(|row| (row.name(), row.clone())).collect() };
     let (was, is) = (by_name(old), by_name(new));
     let mut facts = Vec::new();
     for name in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
         match (was.get(name), is.get(name)) {
             (Some(was), Some(is)) if was == is => {}
-            (Some(was), Some(is)) => facts.push(Fact { of: Some(name.clone()), ..Fact::new("way", Some(way(was)), Some(way(is))) }),
+            (Some(was), Some(is)) => {
+                facts.push(Fact { of: Some(name.clone()), ..Fact::new("way", Some(way(was)), Some(way(is))) })
+            }
             (was, is) => facts.push(Fact::new("told", was.map(AlertRow::name), is.map(AlertRow::name))),
         }
     }
@@ -87,10 +97,15 @@ fn way(row: &AlertRow) -> String {
     let zone = row.timezone.as_ref().map(|zone| format!(", in the time of {zone}")).unwrap_or_default();
     let way = match &row.to {
         AlertSink::Mail(MailRow { from, host, port, tls, user, password_file, .. }) => {
-            let login = user.as_ref().map(|user| format!(", {user} with the password in {}", password_file.as_deref().unwrap_or("no file"))).unwrap_or_default();
+            let login = user
+                .as_ref()
+                .map(|user| format!(", {user} with the password in {}", password_file.as_deref().unwrap_or("no file")))
+                .unwrap_or_default();
             format!("from {from} by {host}:{port}, tls {tls}{login}")
         }
-        AlertSink::Webhook(webhook) => webhook.token_file.as_ref().map_or_else(|| "without a token".to_owned(), |file| format!("with the token in {file}")),
+        AlertSink::Webhook(webhook) => {
+            webhook.token_file.as_ref().map_or_else(|| "without a token".to_owned(), |file| format!("with the token in {file}"))
+        }
     };
     format!("{way}, of site {}{zone}", row.site)
 }

@@ -84,7 +84,8 @@ impl Deliverers {
         let (row, stop) = (Arc::new(Mutex::new(row.clone())), Arc::new(AtomicBool::new(false)));
         let (shared, own, stopped) = (self.shared.clone(), row.clone(), stop.clone());
         let thread = Builder::new().name("alerts".into()).spawn(move || shared.run(&own, &stopped));
-        let thread = thread.map_err(|error| error!("alerts: cannot begin a thread: {error}; what waits is sent after a restart")).ok()?;
+        let thread =
+            thread.map_err(|error| error!("alerts: cannot begin a thread: {error}; what waits is sent after a restart")).ok()?;
         Some(Running { row, stop, thread })
     }
 

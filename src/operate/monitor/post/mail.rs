@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Mail};
+use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::Error as SmtpError;
 use lettre::{Address, SmtpTransport, Transport};
 
 use super::words::words;
@@ -48,7 +48,8 @@ fn transport(mail: &MailRow) -> Result<SmtpTransport, Trouble> {
     let name = std::fs::read_to_string(HOSTNAME).unwrap_or_default().trim().to_owned();
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
     let hello = if is_name { ClientId::Domain(name) } else { ClientId::default() };
-    let mut builder = SmtpTransport::builder_dangerous(&mail.host).port(mail.port).tls(tls).hello_name(hello).timeout(Some(TIMEOUT));
+    let mut builder =
+        SmtpTransport::builder_dangerous(&mail.host).port(mail.port).tls(tls).hello_name(hello).timeout(Some(TIMEOUT));
     if let Some(user) = &mail.user {
         let file = mail.password_file.as_deref().unwrap_or_default();
         let password = secret::read(Path::new(file)).map_err(|error| Trouble(chain(&error)))?;
@@ -59,7 +60,9 @@ fn transport(mail: &MailRow) -> Result<SmtpTransport, Trouble> {
 
 /// The whole mail; mailers show what was fired and its end as one conversation.
 fn write(row: &AlertRow, mail: &MailRow, message: &Message) -> Result<Mail, Trouble> {
-    let address = |text: &str| text.parse::<Address>().map_err(|error| Trouble(format!("`{text}` is no mailbox ({error}): correct it in the site")));
+    let address = |text: &str| {
+        text.parse::<Address>().map_err(|error| Trouble(format!("`{text}` is no mailbox ({error}): correct it in the site")))
+    };
     let (from, to) = (address(&mail.from)?, address(&mail.to)?);
     let id = |name: &str| format!("<{name}@{}>", from.domain());
     let words = words(row, message);
@@ -92,12 +95,18 @@ fn trouble(mail: &MailRow, error: &SmtpError) -> String {
             ("530" | "550" | "554", None) if reason.to_ascii_lowercase().contains("auth") => {
                 format!("{server} wants a user and a password ({status}): name them in the site, user=… password=(secret)…")
             }
-            ("530", None) => format!("{server} wants more before it takes mail ({status}, {reason}): name a user in the site, or tls=starttls"),
+            ("530", None) => {
+                format!("{server} wants more before it takes mail ({status}, {reason}): name a user in the site, or tls=starttls")
+            }
             ("535" | "534" | "525" | "454", Some(user)) => {
-                format!("{server} does not know user `{user}` with this password ({status}): write the right one into {file}; it is read again by itself")
+                format!(
+                    "{server} does not know user `{user}` with this password ({status}): write the right one into {file}; it is read again by itself"
+                )
             }
             (_, _) if error.is_transient() => format!("{server} puts the mail off ({status}, {reason})"),
-            (_, _) => format!("{server} refuses the mail from {from} to {to} ({status}, {reason}): correct the mailboxes in the site, or let the mail server take it"),
+            (_, _) => format!(
+                "{server} refuses the mail from {from} to {to} ({status}, {reason}): correct the mailboxes in the site, or let the mail server take it"
+            ),
         };
     }
     let io = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>());

@@ -139,7 +139,9 @@ impl Outbox {
         loop {
             let number = self.with(|queues| queues.waiting.get(sink)?.front().map(|(number, _)| *number))?;
             let path = self.path(number, sink);
-            match store::serials::read_state(&path, MESSAGE_BYTES_MAX).map(|bytes| bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok())) {
+            match store::serials::read_state(&path, MESSAGE_BYTES_MAX)
+                .map(|bytes| bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+            {
                 Ok(Some(message)) => return Some((number, message)),
                 Ok(None) => {
                     warn!("{}: it is gone, or damaged, and is told to nobody", path.display());
@@ -183,7 +185,8 @@ impl Outbox {
     /// The sinks that wait for the news of an alert.
     pub fn waiting(&self, alert: &str) -> Vec<String> {
         self.with(|queues| {
-            let released = queues.waiting.iter().filter(|(_, all)| all.iter().any(|(_, id)| id == alert)).map(|(sink, _)| sink.clone());
+            let released =
+                queues.waiting.iter().filter(|(_, all)| all.iter().any(|(_, id)| id == alert)).map(|(sink, _)| sink.clone());
             let held = queues.held.iter().filter(|(_, _, id)| id == alert).map(|(sink, _, _)| sink.clone());
             released.chain(held).collect::<BTreeSet<_>>().into_iter().collect()
         })

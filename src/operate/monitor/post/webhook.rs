@@ -28,7 +28,8 @@ pub(super) fn send(row: &AlertRow, webhook: &WebhookRow, message: &Message) -> R
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .user_agent("pxelator")
         .build();
-    let mut request = ureq::Agent::from(config).post(url).header("content-type", "application/json").header("idempotency-key", message.name());
+    let mut request =
+        ureq::Agent::from(config).post(url).header("content-type", "application/json").header("idempotency-key", message.name());
     if let Some(file) = &webhook.token_file {
         let token = secret::read(Path::new(file)).map_err(|error| Trouble(chain(&error)))?;
         request = request.header("authorization", format!("Bearer {token}"));
@@ -38,7 +39,9 @@ pub(super) fn send(row: &AlertRow, webhook: &WebhookRow, message: &Message) -> R
     let file = webhook.token_file.as_deref();
     match (status, file) {
         (200..=299, _) => Ok(()),
-        (401 | 403, Some(file)) => Err(Trouble(format!("{url} does not take the token ({status}): write the right one into {file}; it is read again by itself"))),
+        (401 | 403, Some(file)) => Err(Trouble(format!(
+            "{url} does not take the token ({status}): write the right one into {file}; it is read again by itself"
+        ))),
         (401 | 403, None) => Err(Trouble(format!("{url} wants a token ({status}): name it in the site, token=(secret)…"))),
         (404 | 410, _) => Err(Trouble(format!("{url} does not exist ({status}): correct it in the site"))),
         (300..=399, _) => Err(Trouble(format!("{url} leads elsewhere ({status}): write the address that it leads to"))),

@@ -144,12 +144,22 @@ mod tests {
     fn an_alert_is_told_in_short_sentences_and_no_text_makes_a_line_of_its_own() {
         let fired = told(Told::Fired, "nas", "ping", None);
         assert_eq!(fired.subject, "[lab] nas does not answer (ping)");
-        assert!(fired.body.contains("Since: 2026-11-25 07:30:00 (Europe/Zagreb)\nWhy:   no answer\\x0d\\x0aBcc: x\n"), "{}", fired.body);
-        assert!(fired.body.contains("32 hosts behind it cannot be reached: hall-01, ") && fired.body.contains("hall-30 and 2 more.\n"));
+        assert!(
+            fired.body.contains("Since: 2026-11-25 07:30:00 (Europe/Zagreb)\nWhy:   no answer\\x0d\\x0aBcc: x\n"),
+            "{}",
+            fired.body
+        );
+        assert!(
+            fired.body.contains("32 hosts behind it cannot be reached: hall-01, ")
+                && fired.body.contains("hall-30 and 2 more.\n")
+        );
         assert!(fired.body.contains("  pxelator power nas status\n"));
         let resolved = told(Told::Resolved, "nas", "tcp 22", Some(AGAIN));
         assert_eq!(resolved.subject, "[lab] nas answers again after 12 min (tcp 22)");
-        assert_eq!(told(Told::Resolved, "nas", "ping", Some("its schedule has it off")).subject, "[lab] nas: its schedule has it off (ping)");
+        assert_eq!(
+            told(Told::Resolved, "nas", "ping", Some("its schedule has it off")).subject,
+            "[lab] nas: its schedule has it off (ping)"
+        );
         let link = told(Told::Fired, "link to lan", "link", None);
         assert!(link.subject == "[lab] link to lan is down (link)" && !link.body.contains("pxelator power"));
         assert_eq!([59, 60, 3600, 3660, 90_000, 86_400].map(duration), ["59 s", "1 min", "1 h", "1 h 1 min", "1 d 1 h", "1 d"]);
