@@ -86,7 +86,8 @@ fn routes(check: &Check, hosts: &[&Host], site: &Site, diags: &mut Diags) {
     let mut told = std::collections::BTreeSet::new();
     for index in hosts.iter().filter_map(|host| host.network) {
         let Some(network) = site.networks.get(index).filter(|_| told.insert(index)) else { continue };
-        let elsewhere = network.server.as_ref().is_some_and(|server| !network.subnet.contains(server.value));
+        // A site that never says where the boot server stands has it in all of its networks.
+        let elsewhere = network.server.is_none() && site.networks.iter().any(|other| other.server.is_some());
         if elsewhere && network.gateway.is_none() && !diags.is_lost(&network.name) {
             let message = format!("network `{}` has no gateway, and the boot server stands outside of it", network.name);
             let diag = Diag::new("monitor/no-gateway", check.span, message).label(network.span, "it needs a gateway=");

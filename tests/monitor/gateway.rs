@@ -91,7 +91,7 @@ fn site() -> Folder {
     let folder = Folder::with(&format!(
         "site lab domain=\"lab.example\" timezone=\"Europe/Zagreb\"\n\
          network lan \"10.77.0.0/24\" gateway=1 server=2 {{ host boot 2 \"52:54:00:77:00:02\" }}\n\
-         network hall \"10.78.0.0/24\" gateway=1 server=\"10.77.0.2\" {{\n{hosts}}}\n\
+         network hall \"10.78.0.0/24\" gateway=1 {{\n{hosts}}}\n\
          check ping on=\"hall, host:boot\" every=\"1s\" fails=2\n\
          alerts {{ mail \"admin@lab.example\" through=\"127.0.0.1:{MAIL}\"; webhook \"http://127.0.0.1:{HOOK}/hook\" }}\n"
     ));

@@ -62,11 +62,11 @@ impl Exim {
         for name in ["spool", "log", "mail"] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
-        let conf = include_str!("exim.conf").replace("FOLDER", &folder.display().to_string()).replace("PORT", &port.to_string());
-        fs::write(folder.join("exim.conf"), conf).unwrap();
-        // Exim gives root's rights up where it delivers.
+        // Exim gives root's rights up where it delivers, and takes no file of rules that others may write.
         let status = Command::new("chmod").args(["-R", "a+rwX"]).arg(&folder).status().unwrap();
         assert!(status.success());
+        let conf = include_str!("exim.conf").replace("FOLDER", &folder.display().to_string()).replace("PORT", &port.to_string());
+        fs::write(folder.join("exim.conf"), conf).unwrap();
         Exim { folder, namespace: namespace.map(str::to_owned), child: None }
     }
 

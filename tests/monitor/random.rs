@@ -8,12 +8,12 @@ use super::decide::Story;
 
 const SITE: &str = r#"site lab timezone="UTC"
 network lan "10.77.0.0/24" gateway=1 server=2 { host boot 2 "52:54:00:77:00:02"; host nas 51 "00:11:32:00:00:33" }
-network hall "10.78.0.0/24" gateway=1 server="10.77.0.2" {
+network hall "10.78.0.0/24" gateway=1 {
     group seats schedule=opening wake=#true { host hall-01 11 "52:54:00:78:00:0b" }
     host hall-02 12 "52:54:00:78:00:0c"
     host hall-03 13 "52:54:00:78:00:0d"
 }
-network attic "10.79.0.0/24" gateway=1 server="10.77.0.2" { host router-attic 1 "52:54:00:79:00:01"; host attic-01 11 "52:54:00:79:00:0b" }
+network attic "10.79.0.0/24" gateway=1 { host router-attic 1 "52:54:00:79:00:01"; host attic-01 11 "52:54:00:79:00:0b" }
 schedule opening { power "07:30" "20:30"; holidays off }
 holidays { day "12-25" }
 check ping on="lan, hall" fails=2

@@ -121,7 +121,7 @@ fn a_wrong_password_a_refused_mailbox_and_a_dead_server_are_told_with_their_mend
         &folder,
         &hook,
         dead,
-        "webhook http://10.77.0.51:8065/hook: http://10.77.0.51:8065/hook: nobody listens there: start what shall get alerts, or correct the URL in the site",
+        "webhook http://10.77.0.51:8065/hook: nobody listens there: start what shall get alerts, or correct the URL in the site",
     );
     // A token that is refused, and one that is taken.
     let hook = Hook::listen(TcpListener::bind(("127.0.0.1", dead)).unwrap());

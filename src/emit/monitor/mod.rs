@@ -4,7 +4,7 @@
 //! # Description
 //! `monitor/hosts.jsonl` has a row for each host: its network, groups, tags and profile, and the router
 //! through which the boot server reaches it. A network in which the boot server has no address (`server=`
-//! is absent, or lies elsewhere) is reached through its gateway. `monitor/trends.jsonl` says that what is
+//! is absent) is reached through its gateway. `monitor/trends.jsonl` says that what is
 //! measured is kept, and how long.
 //! `monitor/checks.jsonl` has a row for each host and check, `monitor/alerts.jsonl` one for each mailbox and
 //! webhook; a password is never in it, the row tells the file on the boot server that holds it. A site that
@@ -18,7 +18,7 @@
 //! ```kdl
 //! site lab
 //! network lan "10.77.0.0/24" gateway=1 server=2 { host boot 2 "52:54:00:77:00:02" }
-//! network hall "10.78.0.0/24" gateway=1 server="10.77.0.2" { host hall-01 11 "52:54:00:78:00:0b" }
+//! network hall "10.78.0.0/24" gateway=1 { host hall-01 11 "52:54:00:78:00:0b" }
 //! check ping on="lan, hall"
 //! alerts { mail "admin@lab.example" through="10.77.0.51:25" }
 //! trends keep="730d"

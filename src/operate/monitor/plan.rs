@@ -111,12 +111,11 @@ impl Plan {
             Some(FactRow { behind: Some(router), network, .. }) => {
                 Some(self.router(*router, network.as_deref(), hosts.get(router).copied(), tables))
             }
-            Some(FactRow { behind: None, address, .. }) => link(tables.network_of((*address)?)?),
-            // An implied router that no host is: it is reached where the boot server stands.
+            Some(FactRow { behind: None, address, .. }) => link(way((*address)?, tables)?),
+            // An implied router that no host is.
             None => {
                 let Probe::Ping(address) = watched.probe else { return None };
-                let server = tables.network_of(address)?.server?;
-                link(tables.network_of(server)?)
+                link(way(address, tables)?)
             }
         }
     }
@@ -194,6 +193,18 @@ fn watched(row: &CheckRow, schedule: Option<String>) -> Watched {
 fn implied(host: &str, check: &str, probe: Probe, schedule: Option<String>) -> Watched {
     let (every_secs, fails) = (u64::MAX, u32::MAX);
     Watched { host: host.to_owned(), check: check.to_owned(), probe, every_secs, fails, parent: None, schedule, is_implied: true }
+}
+
+/// The network in which the boot server stands, on its way to whoever lies before all others.
+fn way(address: Ipv4Addr, tables: &Tables) -> Option<&NetworkRow> {
+    let network = tables.network_of(address)?;
+    let mut own = tables.networks.iter().filter(|network| network.server.is_some());
+    match (network.server, own.next(), own.next()) {
+        (Some(_), _, _) | (None, None, _) => Some(network),
+        (None, Some(only), None) => Some(only),
+        // Of several, nothing says by which one.
+        (None, Some(_), Some(_)) => None,
+    }
 }
 
 /// The boot server's own way into a network.

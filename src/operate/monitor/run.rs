@@ -13,14 +13,15 @@ use tracing::{error, warn};
 use super::judge::{Found, Judge, News, Wanted};
 use super::memory::{Memory, Remembered};
 use super::plan::{Plan, Probe};
-use super::post::outbox::Outbox;
-use super::post::{Deliverers, Message, Told, undelivered};
+use super::post::outbox::{self, Outbox};
+use super::post::{Deliverers, Message, Told, adopt, undelivered};
 use super::probe::{PAGES_MAX, Prober};
 use crate::answer::power::{Action, Schedule};
 use crate::event::Event;
 use crate::operate::{Error, Result, Working};
 use crate::out::table::{AlertRow, Tables};
 use crate::serve::Handle;
+use crate::store;
 use crate::terminal::chain;
 
 /// How many questions are open at once.
@@ -57,9 +58,15 @@ pub(in crate::operate) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(PAGES_MAX).build().map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
+    let unreadable = |error: store::Error| Error::Io {
+        step: "read what waits in",
+        path: handle.state.join(outbox::FOLDER),
+        source: std::io::Error::other(chain(&error)),
+    };
+    let (queue, left) = Outbox::open(&handle.state).map_err(unreadable)?;
     let handle = handle.clone();
     let work = move || {
-        let watching = || runtime.block_on(watch_over(handle, stopped));
+        let watching = || runtime.block_on(watch_over(handle, queue, left, stopped));
         if catch_unwind(AssertUnwindSafe(watching)).is_err() {
             // Everything else would go on, and nobody would notice that nothing is watched.
             error!("what watches hosts has failed, as it must not: the server ends; report what stands above");
@@ -78,11 +85,7 @@ struct Answer {
     found: Found,
 }
 
-async fn watch_over(handle: Handle, mut stop: watch::Receiver<bool>) {
-    let (outbox, left) = match Outbox::open(&handle.state) {
-        Ok(opened) => opened,
-        Err(error) => return error!("monitor: {}; nothing is watched", chain(&error)),
-    };
+async fn watch_over(handle: Handle, outbox: Outbox, left: Vec<Message>, mut stop: watch::Receiver<bool>) {
     let (sender, mut answers) = mpsc::channel(ASKING_MAX);
     let mut tables = handle.tables.clone();
     let mut runner = Runner::new(handle, Arc::new(outbox), left, sender);
@@ -127,7 +130,7 @@ struct Runner {
     asking: BTreeSet<String>,
     sender: mpsc::Sender<Answer>,
     /// What a kill kept from being written down.
-    left: Vec<Message>,
+    left: Vec<(Message, BTreeSet<String>)>,
     is_written: bool,
     written: Instant,
     took: Duration,
@@ -173,8 +176,7 @@ impl Runner {
         self.schedules = tables.schedules.iter().filter_map(|(name, row)| Some((name.clone(), read(row)?))).collect();
         self.rows.clone_from(&tables.alerts);
         self.deliverers.settle(&self.rows);
-        for message in std::mem::take(&mut self.left) {
-            let has_it = self.outbox.waiting(&message.alert.id);
+        for (message, has_it) in std::mem::take(&mut self.left) {
             self.post(&message.alert, message.state, message.at, message.how.as_deref(), &has_it);
         }
         let now = self.now();
@@ -272,12 +274,12 @@ impl Runner {
                     let behind = u64::try_from(alert.behind.len()).unwrap_or(u64::MAX);
                     let (id, host, check, why) = (alert.id.clone(), alert.host.clone(), alert.check.clone(), alert.why.clone());
                     self.handle.journal.record(&[Event::AlertFired { alert: id, host, check, why, behind }]);
-                    self.post(&alert, Told::Fired, now, None, &[]);
+                    self.post(&alert, Told::Fired, now, None, &BTreeSet::new());
                 }
                 News::Resolved(alert, why) => {
                     let (id, host, check) = (alert.id.clone(), alert.host.clone(), alert.check.clone());
                     self.handle.journal.record(&[Event::AlertResolved { alert: id, host, check, why: why.clone() }]);
-                    self.post(&alert, Told::Resolved, now, Some(&why), &[]);
+                    self.post(&alert, Told::Resolved, now, Some(&why), &BTreeSet::new());
                 }
             }
         }
@@ -285,7 +287,7 @@ impl Runner {
     }
 
     /// Into the queue of each sink that does not have it there already.
-    fn post(&self, alert: &super::seen::Alert, state: Told, at: i64, how: Option<&str>, has_it: &[String]) {
+    fn post(&self, alert: &super::seen::Alert, state: Told, at: i64, how: Option<&str>, has_it: &BTreeSet<String>) {
         for row in self.rows.iter().filter(|row| !has_it.contains(&row.name())) {
             let message = Message { sink: row.name(), state, at, alert: alert.clone(), how: how.map(str::to_owned) };
             if let Err(why) = self.outbox.put(&message) {
@@ -316,27 +318,6 @@ impl Runner {
     }
 }
 
-/// What a killed run had put into the queue, and not yet written down: nobody was told of it. Messages of it
-/// that some sinks may lack are given back.
-fn adopt(alerts: &mut Vec<super::seen::Alert>, left: Vec<Message>) -> Vec<Message> {
-    let mut lacking: BTreeMap<String, Message> = BTreeMap::new();
-    for message in left {
-        let known = alerts.iter_mut().find(|alert| alert.id == message.alert.id);
-        match (message.state, known) {
-            (Told::Fired, None) => {
-                alerts.push(message.alert.clone());
-                lacking.insert(message.name(), message);
-            }
-            (Told::Resolved, Some(alert)) if alert.resolved.is_none() => {
-                alert.resolved = Some(message.at);
-                lacking.insert(message.name(), message);
-            }
-            (Told::Fired | Told::Resolved | Told::Test, _) => {}
-        }
-    }
-    lacking.into_values().collect()
-}
-
 fn wanted(schedule: &Schedule, now: Timestamp) -> Wanted {
     match schedule.wanted(now) {
         Action::Off => Wanted::Off,
@@ -356,31 +337,7 @@ fn spread(id: &str, within: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operate::monitor::seen::Alert;
     use crate::out::table::{ScheduleRow, WindowRow};
-
-    #[test]
-    fn what_a_kill_left_in_the_queue_is_known_again() {
-        let alert = |id: &str| Alert {
-            id: id.into(),
-            host: "nas".into(),
-            check: "ping".into(),
-            fired: 1,
-            resolved: None,
-            why: "w".into(),
-            behind: vec![],
-            waiting: vec![],
-        };
-        let message = |id: &str, state| Message { sink: "mail a@b".into(), state, at: 9, alert: alert(id), how: None };
-        let mut alerts = vec![alert("known"), alert("ended")];
-        let left = adopt(
-            &mut alerts,
-            vec![message("known", Told::Fired), message("ended", Told::Resolved), message("new", Told::Fired)],
-        );
-        let told: Vec<(&str, Option<i64>)> = alerts.iter().map(|alert| (alert.id.as_str(), alert.resolved)).collect();
-        assert_eq!(told, [("known", None), ("ended", Some(9)), ("new", None)]);
-        assert_eq!(left.iter().map(Message::name).collect::<Vec<_>>(), ["ended.resolved", "new.fired"]);
-    }
 
     #[test]
     fn a_machine_has_ten_minutes_to_start() {

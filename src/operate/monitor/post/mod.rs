@@ -7,6 +7,7 @@
 //! **Invariant:** a sink gets its messages in order, each once; after a crash between the sink's word and ours it
 //! gets one again, with the same name (`Message-ID`, `Idempotency-Key`). A sink that is away holds up no other.
 
+mod adopt;
 mod deliver;
 mod mail;
 pub mod outbox;
@@ -15,6 +16,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::adopt::adopt;
 pub(super) use self::deliver::{Deliverers, undelivered};
 pub use self::words::duration;
 use super::seen::Alert;

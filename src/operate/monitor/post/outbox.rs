@@ -93,7 +93,6 @@ impl Outbox {
     /// With what a former run left, and those messages themselves.
     pub fn open(state: &Path) -> store::Result<(Outbox, Vec<Message>)> {
         let folder = state.join(FOLDER);
-        store::out::make_in_state(&folder)?;
         let mut queues = Queues::default();
         let found = messages(state)?;
         for (number, message) in &found {
@@ -120,7 +119,9 @@ impl Outbox {
             (waiting + held < WAITING_MAX).then_some(queues.next)
         });
         let number = number.ok_or_else(|| format!("{WAITING_MAX} messages wait for it already"))?;
-        store::out::replace_state(&self.path(number, &message.sink), &json(message)).map_err(|error| chain(&error))?;
+        let written = store::out::make_in_state(&self.folder)
+            .and_then(|()| store::out::replace_state(&self.path(number, &message.sink), &json(message)));
+        written.map_err(|error| chain(&error))?;
         self.with(|queues| queues.held.push((message.sink.clone(), number, message.alert.id.clone())));
         Ok(())
     }

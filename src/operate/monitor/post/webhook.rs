@@ -40,21 +40,23 @@ pub(super) fn send(row: &AlertRow, webhook: &WebhookRow, message: &Message) -> R
     match (status, file) {
         (200..=299, _) => Ok(()),
         (401 | 403, Some(file)) => Err(Trouble(format!(
-            "{url} does not take the token ({status}): write the right one into {file}; it is read again by itself"
+            "it does not take the token ({status}): write the right one into {file}; it is read again by itself"
         ))),
-        (401 | 403, None) => Err(Trouble(format!("{url} wants a token ({status}): name it in the site, token=(secret)…"))),
-        (404 | 410, _) => Err(Trouble(format!("{url} does not exist ({status}): correct it in the site"))),
-        (300..=399, _) => Err(Trouble(format!("{url} leads elsewhere ({status}): write the address that it leads to"))),
-        _ => Err(Trouble(format!("{url} answers {status}: look there why"))),
+        (401 | 403, None) => Err(Trouble(format!("it wants a token ({status}): name it in the site, token=(secret)…"))),
+        (404 | 410, _) => Err(Trouble(format!("it does not exist ({status}): correct it in the site"))),
+        (300..=399, _) => Err(Trouble(format!("it leads elsewhere ({status}): write the address that it leads to"))),
+        _ => Err(Trouble(format!("it answers {status}: look there why"))),
     }
 }
 
+/// The sink's name is told before it, and has the URL already.
 fn mended(url: &str, error: &ureq::Error) -> String {
     let what = no_page(url, error);
-    let mend = match what.strip_prefix(url).unwrap_or_default() {
-        ": nobody listens there" => ": start what shall get alerts, or correct the URL in the site",
-        " does not answer in time" => ": look whether it runs there, and whether a firewall is between",
-        ": no such name" => ": correct it in the site, or write an address",
+    let what = what.strip_prefix(url).unwrap_or(&what).trim_start_matches([':', ' ']);
+    let mend = match what {
+        "nobody listens there" => ": start what shall get alerts, or correct the URL in the site",
+        "does not answer in time" => ": look whether it runs there, and whether a firewall is between",
+        "no such name" => ": correct it in the site, or write an address",
         _ => "",
     };
     format!("{what}{mend}")
