@@ -43,7 +43,7 @@ pub(super) fn plain(site: &Site, diags: &mut Diags) {
 }
 
 /// This machine, a network of the site, or a name of it.
-fn is_near(site: &Site, host: &str) -> bool {
+pub(super) fn is_near(site: &Site, host: &str) -> bool {
     match host.parse::<Ipv4Addr>() {
         Ok(address) => address.is_loopback() || site.networks.iter().any(|network| network.subnet.contains(address)),
         Err(_) => host == "localhost" || host.ends_with(&format!(".{}", site.domain)),

@@ -1,7 +1,7 @@
 //! Names that do something when they are asked for: who may, and that nothing else has the name.
 
 use crate::diag::{Diag, Diags};
-use crate::model::{Caller, Command, LABEL_BYTES_MAX, NAME_BYTES_MAX, Network, Run, Site, Subnet};
+use crate::model::{At, Caller, Command, LABEL_BYTES_MAX, NAME_BYTES_MAX, Network, Run, Site, Subnet};
 
 /// What stands before a command's name where `serve` tells the label of the moment, in bytes:
 /// `now-ping-255-255-255.`
@@ -46,34 +46,43 @@ pub(super) fn power(site: &Site, diags: &mut Diags) {
 /// Everybody who is named exists, and has an address to be known by.
 pub(super) fn callers(site: &Site, diags: &mut Diags) {
     for at in site.commands.iter().flat_map(|command| &command.from) {
-        let (kind, name) = match &at.value {
-            Caller::Range(range) => {
-                outside(*range, at.span, site, diags);
-                continue;
-            }
-            Caller::Network(name) => ("network", name),
-            Caller::Group(name) => ("group", name),
-            Caller::Tag(name) => ("tag", name),
-            Caller::Host(name) => ("host", name),
-        };
-        if !at.value.ranges(site).is_empty() || diags.is_lost(name) {
+        if let Caller::Range(range) = &at.value {
+            outside(*range, at.span, site, diags);
             continue;
         }
-        let known = known(kind, site);
-        let declared = known.contains(&name.as_str());
-        let diag = Diag::new("dns/command-from", at.span, match declared {
-            true if kind == "host" => format!("host `{name}` has no address of its own"),
-            true => format!("nobody of {kind} `{name}` has an address of its own"),
-            false => format!("there is no {kind} `{name}`"),
-        });
-        let elsewhere = ["network", "host", "group", "tag"].into_iter().find(|other| *other != kind && self::known(other, site).contains(&name.as_str()));
-        diags.push(match (declared, elsewhere) {
-            (true, _) => diag.help("give it one: whoever asks is known by the address alone"),
-            (false, Some("network")) => diag.help(format!("did you mean `{name}`? a network is named without a word before it")),
-            (false, Some(other)) => diag.help(format!("did you mean `{other}:{name}`?")),
-            (false, None) => diag.help("declare it, or name another").suggest(diags, name, known),
-        });
+        if at.value.ranges(site).is_empty() {
+            let found = nobody("dns/command-from", at, "give it one: whoever asks is known by the address alone", site, diags);
+            found.into_iter().for_each(|diag| diags.push(diag));
+        }
     }
+}
+
+/// A selector that stands for no address; nothing where what it names was refused already.
+pub(super) fn nobody(code: &'static str, at: &At<Caller>, without: &str, site: &Site, diags: &Diags) -> Option<Diag> {
+    let (kind, name) = match &at.value {
+        Caller::Range(_) => return None,
+        Caller::Network(name) => ("network", name),
+        Caller::Group(name) => ("group", name),
+        Caller::Tag(name) => ("tag", name),
+        Caller::Host(name) => ("host", name),
+    };
+    if diags.is_lost(name) {
+        return None;
+    }
+    let known = known(kind, site);
+    let declared = known.contains(&name.as_str());
+    let diag = Diag::new(code, at.span, match declared {
+        true if kind == "host" => format!("host `{name}` has no address of its own"),
+        true => format!("nobody of {kind} `{name}` has an address of its own"),
+        false => format!("there is no {kind} `{name}`"),
+    });
+    let elsewhere = ["network", "host", "group", "tag"].into_iter().find(|other| *other != kind && self::known(other, site).contains(&name.as_str()));
+    Some(match (declared, elsewhere) {
+        (true, _) => diag.help(without),
+        (false, Some("network")) => diag.help(format!("did you mean `{name}`? a network is named without a word before it")),
+        (false, Some(other)) => diag.help(format!("did you mean `{other}:{name}`?")),
+        (false, None) => diag.help("declare it, or name another").suggest(diags, name, known),
+    })
 }
 
 fn known<'s>(kind: &str, site: &'s Site) -> Vec<&'s str> {

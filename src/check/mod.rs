@@ -13,6 +13,7 @@ mod dhcp;
 mod dns;
 mod engines;
 mod host;
+mod monitor;
 mod network;
 mod nfs;
 mod power;
@@ -74,6 +75,9 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
     Check { codes: &["audit/same-sink", "audit/half-login"], about: "every sink is named once, with a whole login or none", run: audit::sinks },
     Check { codes: &["audit/plain-http"], about: "no password leaves the site's networks unencrypted", run: audit::plain },
+    Check { codes: &["monitor/on", "monitor/no-address", "monitor/no-gateway", "monitor/twice"], about: "hosts that are watched exist, can be reached, and are asked once", run: monitor::targets },
+    Check { codes: &["alert/same-sink", "alert/half-login", "alert/no-check"], about: "whoever is told is told once, of something, with a whole login or none", run: monitor::sinks },
+    Check { codes: &["alert/plain-password"], about: "no password of an alert leaves the site's networks unencrypted", run: monitor::plain },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
     Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },

@@ -44,6 +44,8 @@ pub struct Config<'s> {
     /// By name.
     pub overlays: Vec<Merged<'s>>,
     pub audit: Option<Merged<'s>>,
+    pub checks: Vec<Node<'s>>,
+    pub alerts: Option<Merged<'s>>,
     pub trends: Option<Node<'s>>,
     pub secrets: Vec<Node<'s>>,
     pub schedules: Vec<Node<'s>>,
@@ -123,7 +125,8 @@ pub fn evaluate<'s>(sources: &'s Sources, entry: &str, diags: &mut Diags) -> Con
 fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Budget, diags: &mut Diags) -> Config<'s> {
     let modules::Made { nodes, instances, facts, references, templates } = made;
     let mut config = Config { instances, facts, references, templates, ..Config::default() };
-    let (mut profiles, mut menus, mut dns, mut nfs, mut audits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut profiles, mut menus, mut dns, mut nfs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut audits, mut alerts) = (Vec::new(), Vec::new());
     for node in nodes {
         match &*node.name.text {
             "site" => single(&mut config.site, node, diags),
@@ -136,6 +139,8 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "dns" => dns.push(node),
             "nfs" => nfs.push(node),
             "audit" => audits.push(node),
+            "check" => config.checks.push(node),
+            "alerts" => alerts.push(node),
             "trends" => single(&mut config.trends, node, diags),
             "secret" => config.secrets.push(node),
             "schedule" => config.schedules.push(node),
@@ -158,6 +163,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
     config.dns = merge::one(dns, diags);
     config.nfs = merge::one(nfs, diags);
     config.audit = merge::one(audits, diags);
+    config.alerts = merge::one(alerts, diags);
     let overlays = config.nfs.iter().flat_map(|nfs| nfs.list("overlay")).cloned().collect();
     config.overlays = merge::unite(overlays, diags);
     config

@@ -41,27 +41,12 @@ pub enum UrlError {
     Host,
     Port,
     Database,
+    Path,
 }
 
 impl CouchUrl {
     pub fn parse(text: &str) -> Result<CouchUrl, UrlError> {
-        let (is_tls, rest) = match text.split_once("://") {
-            Some(("http", rest)) => (false, rest),
-            Some(("https", rest)) => (true, rest),
-            Some(_) | None => return Err(UrlError::Scheme),
-        };
-        let (place, database) = rest.split_once('/').unwrap_or((rest, ""));
-        if place.contains('@') {
-            return Err(UrlError::Password);
-        }
-        let (host, port) = place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        if host.is_empty() || !host.chars().all(plain) {
-            return Err(UrlError::Host);
-        }
-        if port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()) || port.parse::<u16>().unwrap_or(0) == 0) {
-            return Err(UrlError::Port);
-        }
+        let Place { is_tls, host, path: database } = place(text)?;
         // CouchDB's own rule for names; a path before it is a proxy's.
         let database = database.strip_suffix('/').unwrap_or(database);
         let sound = |part: &str| {
@@ -77,6 +62,36 @@ impl CouchUrl {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// A URL up to its path.
+pub(super) struct Place<'t> {
+    pub(super) is_tls: bool,
+    pub(super) host: &'t str,
+    /// What follows the slash behind the machine.
+    pub(super) path: &'t str,
+}
+
+/// Where a URL leads; its path is for others to judge.
+pub(super) fn place(text: &str) -> Result<Place<'_>, UrlError> {
+    let (is_tls, rest) = match text.split_once("://") {
+        Some(("http", rest)) => (false, rest),
+        Some(("https", rest)) => (true, rest),
+        Some(_) | None => return Err(UrlError::Scheme),
+    };
+    let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+    if place.contains('@') {
+        return Err(UrlError::Password);
+    }
+    let (host, port) = place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if host.is_empty() || !host.chars().all(plain) {
+        return Err(UrlError::Host);
+    }
+    if port.is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit()) || port.parse::<u16>().unwrap_or(0) == 0) {
+        return Err(UrlError::Port);
+    }
+    Ok(Place { is_tls, host, path })
 }
 
 #[cfg(test)]

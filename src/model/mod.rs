@@ -12,6 +12,7 @@ mod engine;
 mod ids;
 mod lock;
 pub mod lower;
+mod monitor;
 mod name;
 mod nfs;
 mod power;
@@ -27,9 +28,11 @@ use crate::source::{FileId, Span};
 pub use address::{Mac, Subnet, SubnetError};
 pub use command::{Caller, Command, HOST, Pattern, Run};
 pub use audit::{Audit, Couch, CouchUrl, UrlError};
+use audit::place;
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
+pub use monitor::{ASKED_MAX, Alerts, Ask, Check, Mail, MailServer, Mailbox, Selected, Tls, WebUrl, Webhook};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
 pub use power::{AMT_USER, DAYS, Days, Holiday, Holidays, HolidaysOff, MINUTES_A_DAY, Power, Schedule, TimeOfDay, Window};
 pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
@@ -84,6 +87,9 @@ pub struct Site {
     /// By name.
     pub secrets: Vec<Secret>,
     pub audit: Option<Audit>,
+    /// In the order of the source.
+    pub checks: Vec<Check>,
+    pub alerts: Option<Alerts>,
     pub trends: Option<Trends>,
     /// By name.
     pub schedules: Vec<Schedule>,

@@ -1,6 +1,6 @@
 //! Every place that a site remembers, so that an edit can move those behind it.
 
-use super::{At, Host, Menu, Network, Nfs, Profile, RootOf, Schedule, Site, Start, Subject, TextFile};
+use super::{Alerts, At, Host, Menu, Network, Nfs, Profile, RootOf, Schedule, Site, Start, Subject, TextFile};
 use crate::source::{FileId, Span};
 
 impl Site {
@@ -45,6 +45,12 @@ impl Site {
                 sink.user.iter_mut().chain(&mut sink.password).for_each(|at| change(&mut at.span));
             }
         }
+        for check in &mut self.checks {
+            change(&mut check.span);
+            change(&mut check.ask.span);
+            check.on.iter_mut().for_each(|at| change(&mut at.span));
+        }
+        self.alerts.iter_mut().for_each(|alerts| of_alerts(alerts, change));
         self.trends.iter_mut().for_each(|trends| change(&mut trends.span));
         self.power.spans().for_each(&mut *change);
         self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));
@@ -66,6 +72,22 @@ impl Site {
         self.nfs.iter_mut().for_each(|nfs| of_nfs(nfs, change));
         self.references.iter_mut().for_each(|reference| change(&mut reference.span));
         self.contexts.iter_mut().flat_map(|context| context.spans()).for_each(change);
+    }
+}
+
+fn of_alerts(alerts: &mut Alerts, change: &mut impl FnMut(&mut Span)) {
+    change(&mut alerts.span);
+    for mail in &mut alerts.mails {
+        change(&mut mail.span);
+        change(&mut mail.to.span);
+        change(&mut mail.through.span);
+        mail.from.iter_mut().for_each(|at| change(&mut at.span));
+        mail.user.iter_mut().chain(&mut mail.password).for_each(|at| change(&mut at.span));
+    }
+    for webhook in &mut alerts.webhooks {
+        change(&mut webhook.span);
+        change(&mut webhook.url.span);
+        webhook.token.iter_mut().for_each(|at| change(&mut at.span));
     }
 }
 

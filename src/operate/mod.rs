@@ -1,4 +1,4 @@
-//! What a boot server does besides answering: it keeps what happened, and turns machines on and off.
+//! What a boot server does besides answering: it keeps what happened, turns machines on and off, and watches them.
 //!
 //! ```text
 //!  serve ── Record ──► every listener, in order, before the reply goes out
@@ -41,6 +41,7 @@ pub trait Working {
 pub const PARTS: &[Part] = &[
     Part { name: "audit", about: "what happened is kept, and sent to sinks", begin: audit::begin },
     Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin },
+    Part { name: "monitor", about: "hosts are watched, and somebody is told", begin: monitor::begin },
     Part { name: "trend", about: "what is measured once a minute, where the site wants it", begin: trend::begin },
 ];
 

@@ -53,7 +53,7 @@ fn url(entry: &Entry<'_>, diags: &mut Diags) -> Option<At<CouchUrl>> {
         Err(UrlError::Scheme) => "it begins neither with http:// nor with https://",
         Err(UrlError::Host) => "it has no sound name or address of a machine",
         Err(UrlError::Port) => "its port is no number from 1 to 65,535",
-        Err(UrlError::Database) => "it names no database of lower-case letters, digits and _ $ ( ) + -, which begins with a letter",
+        Err(UrlError::Database | UrlError::Path) => "it names no database of lower-case letters, digits and _ $ ( ) + -, which begins with a letter",
     };
     let diag = Diag::new("audit/bad-url", entry.value_span, format!("`{}` is no database of CouchDB: {why}", shorten(text)));
     diags.push(diag.help("write it like this: \"http://10.77.0.51:5984/audit\""));

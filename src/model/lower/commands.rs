@@ -24,7 +24,7 @@ fn command(node: &Node<'_>, domain: &Domain, diags: &mut Diags) -> Option<Comman
     let run = node.prop("run").and_then(Entry::text).and_then(Run::find)?;
     let pattern = pattern(&name, run, domain, diags);
     let errors = diags.errors();
-    let from = node.prop("from").map(|entry| callers(entry, diags)).unwrap_or_default();
+    let from = node.prop("from").map(|entry| callers(entry, "from", "dns/command-from", diags)).unwrap_or_default();
     // Whoever may is not known then: nothing is said of a command that is open.
     let known = diags.errors() == errors;
     Some(Command { name: At { value: pattern?, span: name.span }, run, from, span: node.span }).filter(|_| known)
@@ -52,18 +52,20 @@ fn pattern(name: &At<String>, run: Run, domain: &Domain, diags: &mut Diags) -> O
     None
 }
 
-fn callers(entry: &Entry<'_>, diags: &mut Diags) -> Vec<At<Caller>> {
+/// The hosts, or whoever asks, that the value of `prop` names.
+pub(super) fn callers(entry: &Entry<'_>, prop: &str, code: &'static str, diags: &mut Diags) -> Vec<At<Caller>> {
     let span = entry.value_span;
-    let all: Vec<At<Caller>> = names(Some(entry)).filter_map(|text| Some(At { value: caller(text, span, diags)?, span })).collect();
+    let all: Vec<At<Caller>> = names(Some(entry)).filter_map(|text| Some(At { value: caller(text, code, span, diags)?, span })).collect();
     if all.is_empty() && names(Some(entry)).next().is_none() {
-        let diag = Diag::new("dns/command-from", span, "from= names nobody");
-        diags.push(diag.help("name a network, group:NAME, tag:NAME, host:NAME or a range such as \"10.0.0.0/24\", or leave from= away"));
+        let or = if prop == "from" { ", or leave from= away" } else { "" };
+        let diag = Diag::new(code, span, format!("{prop}= names nobody"));
+        diags.push(diag.help(format!("name a network, group:NAME, tag:NAME, host:NAME or a range such as \"10.0.0.0/24\"{or}")));
     }
     all
 }
 
 /// What begins like an address is one, or a mistake; anything else is a name.
-fn caller(text: &str, span: Span, diags: &mut Diags) -> Option<Caller> {
+fn caller(text: &str, code: &'static str, span: Span, diags: &mut Diags) -> Option<Caller> {
     let dots = text.split('/').next().is_some_and(|address| address.split('.').count() == 4);
     if !dots && !text.contains('/') {
         return Some(Caller::named(text));
@@ -74,7 +76,7 @@ fn caller(text: &str, span: Span, diags: &mut Diags) -> Option<Caller> {
         Err(SubnetError::HostBits(range)) => {
             Diag::new("network/host-bits", span, format!("{text} has host bits; the network is {range}")).help(format!("write {range}"))
         }
-        Err(SubnetError::Form) => Diag::new("dns/command-from", span, format!("`{}` is no address and no range", shorten(text)))
+        Err(SubnetError::Form) => Diag::new(code, span, format!("`{}` is no address and no range", shorten(text)))
             .help("write \"10.0.0.9\" or \"10.0.0.0/24\""),
     };
     diags.push(diag);

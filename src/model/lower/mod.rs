@@ -8,6 +8,7 @@ mod claims;
 mod commands;
 mod dns;
 mod engines;
+mod monitor;
 mod network;
 mod nfs;
 mod power;
@@ -58,6 +59,8 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         contexts: Vec::new(),
         secrets: claims::secrets(&config.secrets, diags),
         audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
+        checks: monitor::checks(&config.checks, diags),
+        alerts: None,
         trends: config.trends.as_ref().map(|node| Trends {
             keep_secs: node.prop("keep").and_then(Entry::text).and_then(duration_secs).unwrap_or(TRENDS_KEEP_SECS),
             span: node.span,
@@ -70,6 +73,8 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         templates: config.templates.clone(),
     };
     site.references.extend(config.audit.iter().flat_map(audit::secrets));
+    site.references.extend(config.alerts.iter().flat_map(monitor::secrets));
+    site.alerts = config.alerts.as_ref().map(|merged| monitor::alerts(merged, &site.domain, diags));
     network::hosts(config, &mut site, diags);
     if let Some(dns) = &config.dns {
         site.forwards = dns::forwards(dns, diags);

@@ -25,7 +25,7 @@ pub mod segment;
 mod sink;
 mod spool;
 pub(super) mod starting;
-mod trust;
+pub(super) mod trust;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

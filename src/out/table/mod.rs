@@ -3,6 +3,7 @@
 //! **Invariant:** this is the only contract between the two halves. A row that a service cannot read is
 //! an error with its file and line; nothing is guessed.
 
+mod alerts;
 mod audit;
 mod commands;
 mod monitor;
@@ -14,6 +15,7 @@ use std::net::Ipv4Addr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use alerts::{ALERTS, AlertRow, AlertSink, Ask, CHECKS, CheckRow, MailRow, WebhookRow};
 pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
 pub use monitor::{FACTS, FactRow, TRENDS, TrendsRow};
 pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
@@ -233,6 +235,10 @@ pub struct Tables {
     pub trends: Option<TrendsRow>,
     /// All hosts, by name.
     pub facts: BTreeMap<String, FactRow>,
+    /// What is watched, by id.
+    pub checks: BTreeMap<String, CheckRow>,
+    /// Who is told.
+    pub alerts: Vec<AlertRow>,
     /// The hosts that can be switched, by name.
     pub power: BTreeMap<String, PowerRow>,
     /// By name.
@@ -249,6 +255,7 @@ impl Tables {
             // What a site does not use has no table.
             keep_secs: rows_if_any::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs),
             sinks: rows_if_any(files, SINKS)?,
+            alerts: rows_if_any(files, ALERTS)?,
             trends: rows_if_any(files, TRENDS)?.pop(),
             commands: rows_if_any(files, COMMANDS)?,
             roots: rows_if_any(files, ROOTS)?,
@@ -257,6 +264,7 @@ impl Tables {
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
         tables.facts = rows_if_any::<FactRow>(files, FACTS)?.into_iter().map(|row| (row.host.clone(), row)).collect();
+        tables.checks = rows_if_any::<CheckRow>(files, CHECKS)?.into_iter().map(|row| (row.id.clone(), row)).collect();
         tables.power = rows_if_any::<PowerRow>(files, POWER)?.into_iter().map(|row| (row.host.clone(), row)).collect();
         tables.schedules = rows_if_any::<ScheduleRow>(files, SCHEDULES)?.into_iter().map(|row| (row.schedule.clone(), row)).collect();
         tables.assets = rows::<AssetRow>(files, ASSETS)?.into_iter().map(|row| (row.path.clone(), row)).collect();

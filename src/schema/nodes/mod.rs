@@ -5,6 +5,7 @@ mod boot;
 mod dns;
 mod engines;
 mod module;
+mod monitor;
 mod network;
 mod nfs;
 mod power;
@@ -34,6 +35,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "When machines are on", nodes: power::NODES },
     Family { title: "Names", nodes: dns::NODES },
     Family { title: "What happens", nodes: audit::NODES },
+    Family { title: "What is watched", nodes: monitor::NODES },
     Family { title: "What is measured", nodes: trend::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
