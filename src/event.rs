@@ -67,6 +67,14 @@ pub enum Event {
     /// The oldest records were deleted, `segments` files from `first` to `last`: for their `age`, or for the `size`
     /// of the spool. `delivered` says whether every sink has them.
     RecordsDeleted { segments: u64, first: String, last: String, bytes: u64, delivered: bool, why: Cow<'static, str> },
+    /// A check failed often enough, and nothing before it is the reason; so many hosts lie behind it.
+    AlertFired { alert: String, host: String, check: String, why: String, behind: u64 },
+    /// It is over; `why` says in which way.
+    AlertResolved { alert: String, host: String, check: String, why: String },
+    /// A sink has the news; `state` is `fired` or `resolved`.
+    AlertSent { alert: String, host: String, state: String, sink: String },
+    /// A sink never gets the news.
+    AlertUndelivered { alert: String, host: String, state: String, sink: String, why: String },
     /// A sink refuses a document for ever; its records stay in the spool.
     DocumentRefused { sink: String, document: String, why: String },
 }

@@ -22,6 +22,7 @@ mod lab;
 mod language;
 mod lsp;
 mod manual;
+mod monitor;
 mod network;
 mod nfs;
 mod noise;

@@ -75,7 +75,8 @@ fn addresses(check: &Check, hosts: &[&Host], diags: &mut Diags) {
     let without: Vec<&Host> = hosts.iter().copied().filter(|host| host.address.is_none()).collect();
     let Some(first) = without.first().filter(|_| without.len() < hosts.len()) else { return };
     let so = if without.len() > 1 { format!("; so have {} more", without.len() - 1) } else { String::new() };
-    let diag = Diag::new("monitor/no-address", check.span, format!("{} has no address of its own, and is not asked{so}", first.name));
+    let diag =
+        Diag::new("monitor/no-address", check.span, format!("{} has no address of its own, and is not asked{so}", first.name));
     let diag = without.iter().take(SHOWN_MAX).fold(diag, |diag, host| diag.label(host.span, "it takes one from a pool"));
     diags.push(diag.help("give it an address, or name only hosts that have one"));
 }
@@ -85,7 +86,8 @@ fn routes(check: &Check, hosts: &[&Host], site: &Site, diags: &mut Diags) {
     let mut told = std::collections::BTreeSet::new();
     for index in hosts.iter().filter_map(|host| host.network) {
         let Some(network) = site.networks.get(index).filter(|_| told.insert(index)) else { continue };
-        let elsewhere = network.server.as_ref().is_some_and(|server| !network.subnet.contains(server.value));
+        // A site that never says where the boot server stands has it in all of its networks.
+        let elsewhere = network.server.is_none() && site.networks.iter().any(|other| other.server.is_some());
         if elsewhere && network.gateway.is_none() && !diags.is_lost(&network.name) {
             let message = format!("network `{}` has no gateway, and the boot server stands outside of it", network.name);
             let diag = Diag::new("monitor/no-gateway", check.span, message).label(network.span, "it needs a gateway=");
@@ -110,7 +112,9 @@ pub(super) fn sinks(site: &Site, diags: &mut Diags) {
     }
     for mail in mails {
         let (message, help) = match (&mail.user, &mail.password) {
-            (Some(_), None) => ("a user without a password", "add password=(secret)NAME, and declare `secret NAME file=\"/run/secrets/NAME\"`"),
+            (Some(_), None) => {
+                ("a user without a password", "add password=(secret)NAME, and declare `secret NAME file=\"/run/secrets/NAME\"`")
+            }
             (None, Some(_)) => ("a password without a user", "add user=NAME"),
             (Some(_), Some(_)) | (None, None) => continue,
         };
@@ -127,7 +131,10 @@ pub(super) fn plain(site: &Site, diags: &mut Diags) {
         let host = &mail.through.value.host;
         if !is_near(site, host) {
             let message = format!("the password goes to {host} unencrypted, beyond the networks of this site");
-            diags.push(Diag::new("alert/plain-password", mail.through.span, message).help("write tls=starttls with port 587, or tls=tls with port 465"));
+            diags.push(
+                Diag::new("alert/plain-password", mail.through.span, message)
+                    .help("write tls=starttls with port 587, or tls=tls with port 465"),
+            );
         }
     }
     for webhook in webhooks.iter().filter(|webhook| webhook.token.is_some() && !webhook.url.value.is_tls) {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 good, 1 errors in the site or in what was asked for, 2 usage or environment. `diff` has
 //! its own, see there.
 
+mod alerts;
 mod audit;
 mod build;
 mod changes;
@@ -68,6 +69,7 @@ enum Command {
     DeployFar(deploy_far::Args),
     Serve(serve::Args),
     Audit(audit::Args),
+    Alerts(alerts::Args),
     Export(export::Args),
     Lab(lab::Args),
     Storage(storage::Args),
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::DeployFar(args) => deploy_far::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Alerts(args) => alerts::run(args),
         Command::Export(args) => export::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),

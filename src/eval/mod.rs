@@ -46,6 +46,7 @@ pub struct Config<'s> {
     pub audit: Option<Merged<'s>>,
     pub checks: Vec<Node<'s>>,
     pub alerts: Option<Merged<'s>>,
+    pub trends: Option<Node<'s>>,
     pub secrets: Vec<Node<'s>>,
     pub schedules: Vec<Node<'s>>,
     /// Those of the site; they add up.
@@ -140,6 +141,7 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "audit" => audits.push(node),
             "check" => config.checks.push(node),
             "alerts" => alerts.push(node),
+            "trends" => single(&mut config.trends, node, diags),
             "secret" => config.secrets.push(node),
             "schedule" => config.schedules.push(node),
             "holidays" => config.holidays.push(node),

@@ -90,6 +90,7 @@ pub struct Site {
     /// In the order of the source.
     pub checks: Vec<Check>,
     pub alerts: Option<Alerts>,
+    pub trends: Option<Trends>,
     /// By name.
     pub schedules: Vec<Schedule>,
     pub holidays: Option<Holidays>,
@@ -290,6 +291,16 @@ pub struct Secret {
     pub file: At<String>,
     pub span: Span,
 }
+
+/// What is measured is kept.
+#[derive(Debug)]
+pub struct Trends {
+    pub keep_secs: u64,
+    pub span: Span,
+}
+
+/// How long a day's figures are kept where nothing says so, in seconds.
+pub const TRENDS_KEEP_SECS: u64 = 730 * 86_400;
 
 /// What must hold, or the site is refused (`assert`) or its author warned (`warn`).
 #[derive(Debug)]

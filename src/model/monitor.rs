@@ -141,7 +141,9 @@ impl WebUrl {
 
 /// Visible ASCII from a slash on. What follows `#` never goes over the wire.
 fn is_path(path: &str) -> bool {
-    path.len() <= URL_BYTES_MAX && path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
+    path.len() <= URL_BYTES_MAX
+        && path.starts_with('/')
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte))
 }
 
 fn port_of(digits: &str) -> Option<u16> {
@@ -275,7 +277,16 @@ mod tests {
     #[test]
     fn a_mailbox_holds_nothing_that_ends_a_header() {
         assert!(["admin@lab.example", "a.b+c@localhost"].iter().all(|text| Mailbox::parse(text).is_some()));
-        for text in ["admin", "@lab.example", "a b@lab.example", "a@lab\r\nBcc: x", "a..b@lab.example", "ä@lab.example", "a@b, c@d", "<a@b>"] {
+        for text in [
+            "admin",
+            "@lab.example",
+            "a b@lab.example",
+            "a@lab\r\nBcc: x",
+            "a..b@lab.example",
+            "ä@lab.example",
+            "a@b, c@d",
+            "<a@b>",
+        ] {
             assert_eq!(Mailbox::parse(text), None, "{text}");
         }
         assert_eq!(MailServer::parse("mail.lab.example").map(|server| server.port), Some(25));

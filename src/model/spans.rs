@@ -51,6 +51,7 @@ impl Site {
             check.on.iter_mut().for_each(|at| change(&mut at.span));
         }
         self.alerts.iter_mut().for_each(|alerts| of_alerts(alerts, change));
+        self.trends.iter_mut().for_each(|trends| change(&mut trends.span));
         self.power.spans().for_each(&mut *change);
         self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));
         if let Some(holidays) = &mut self.holidays {

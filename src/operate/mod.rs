@@ -1,4 +1,4 @@
-//! What a boot server does besides answering: it keeps what happened, and turns machines on and off.
+//! What a boot server does besides answering: it keeps what happened, turns machines on and off, and watches them.
 //!
 //! ```text
 //!  serve ── Record ──► every listener, in order, before the reply goes out
@@ -18,6 +18,7 @@ pub mod monitor;
 pub mod overview;
 pub mod power;
 pub mod secret;
+pub mod trend;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,8 @@ pub trait Working {
 pub const PARTS: &[Part] = &[
     Part { name: "audit", about: "what happened is kept, and sent to sinks", begin: audit::begin },
     Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin },
+    Part { name: "monitor", about: "hosts are watched, and somebody is told", begin: monitor::begin },
+    Part { name: "trend", about: "what is measured once a minute, where the site wants it", begin: trend::begin },
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,8 @@ pub enum Error {
     Secret { path: PathBuf, what: String },
     #[error("this user may not read {path}: run it as root or as the user of `pxelator serve`")]
     Denied { path: PathBuf },
+    #[error("{what}")]
+    Asked { what: String },
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -70,6 +70,8 @@ fn is_trouble(event: &Event) -> bool {
             | Event::LinesDropped { .. }
             | Event::RecordsLost { .. }
             | Event::DocumentRefused { .. }
+            | Event::AlertFired { .. }
+            | Event::AlertUndelivered { .. }
             | Event::PoolExhausted { .. }
             | Event::AddressDeclined { .. }
             | Event::ReservationDeclined { .. }

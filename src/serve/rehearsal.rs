@@ -1,13 +1,13 @@
 //! What the operating half of a rehearsal (`--port-offset`) knows: what lies on loopback, and nothing beyond.
 //!
-//! Whoever tries a site on a desk shall turn off no machine, and write into no database, that it names.
+//! Whoever tries a site on a desk shall turn off no machine, write into no database, ask no host and mail nobody, that it names.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tracing::info;
 
-use crate::out::table::{PowerRow, SinkRow, Tables};
+use crate::out::table::{AlertRow, AlertSink, Ask, CheckRow, PowerRow, SinkRow, Tables};
 
 /// The tables without machines and sinks that other machines have.
 pub(super) fn on_loopback(tables: &Arc<Tables>) -> Arc<Tables> {
@@ -15,10 +15,15 @@ pub(super) fn on_loopback(tables: &Arc<Tables>) -> Arc<Tables> {
     let mut own = Tables::clone(tables);
     own.power.retain(|_, row| is_here(row));
     own.sinks.retain(is_own);
+    let (watched, told) = (own.checks.len(), own.alerts.len());
+    own.checks.retain(|_, row| is_asked_here(row));
+    own.facts.values_mut().for_each(|row| row.behind = row.behind.filter(Ipv4Addr::is_loopback));
+    own.alerts.retain(is_told_here);
     let (machines, others) = (switched - own.power.len(), sinks - own.sinks.len());
-    if machines + others > 0 {
+    let (watched, told) = (watched - own.checks.len(), told - own.alerts.len());
+    if machines + others + watched + told > 0 {
         info!(
-            "a rehearsal (--port-offset) reaches loopback alone: {machines} machines are not switched, and {others} sinks get nothing"
+            "a rehearsal (--port-offset) reaches loopback alone: {machines} machines are not switched, {watched} checks are not done, {others} sinks get nothing, and {told} are not told of alerts"
         );
     }
     Arc::new(own)
@@ -31,8 +36,26 @@ fn is_here(row: &PowerRow) -> bool {
 }
 
 fn is_own(row: &SinkRow) -> bool {
-    let Some((_, rest)) = row.url.split_once("://") else { return false };
-    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    leads_here(&row.url)
+}
+
+fn is_asked_here(row: &CheckRow) -> bool {
+    row.address.is_loopback() && if let Ask::Http(url) = &row.ask { leads_here(url) } else { true }
+}
+
+fn is_told_here(row: &AlertRow) -> bool {
+    match &row.to {
+        AlertSink::Mail(mail) => is_this_machine(&mail.host),
+        AlertSink::Webhook(webhook) => leads_here(&webhook.url),
+    }
+}
+
+fn leads_here(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    is_this_machine(rest.split(['/', ':', '?']).next().unwrap_or_default())
+}
+
+fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 

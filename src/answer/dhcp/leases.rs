@@ -144,6 +144,10 @@ impl Leases {
             | Event::RecordsLost { .. }
             | Event::RecordsDeleted { .. }
             | Event::DocumentRefused { .. }
+            | Event::AlertFired { .. }
+            | Event::AlertResolved { .. }
+            | Event::AlertSent { .. }
+            | Event::AlertUndelivered { .. }
             | Event::PowerAsked { .. }
             | Event::PowerChanged { .. }
             | Event::PowerKept { .. }

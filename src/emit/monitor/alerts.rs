@@ -29,7 +29,8 @@ pub(super) fn emit(site: &Site, wing: &mut Wing<'_>) {
     }
     for webhook in webhooks {
         let secret = secret(site, webhook.token.as_ref());
-        let row = WebhookRow { url: webhook.url.value.as_str().to_owned(), token_file: secret.map(|secret| secret.file.value.clone()) };
+        let row =
+            WebhookRow { url: webhook.url.value.as_str().to_owned(), token_file: secret.map(|secret| secret.file.value.clone()) };
         put(webhook.span, secret, AlertSink::Webhook(row));
     }
     if !lines.is_empty() {

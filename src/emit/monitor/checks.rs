@@ -25,7 +25,15 @@ pub(super) fn emit(site: &Site, wing: &mut Wing<'_>) {
                 model::Ask::Dns(name) => Ask::Dns(name.to_string()),
             };
             let id = format!("{name} {told}");
-            let row = CheckRow { id, host: name.clone(), address, check: told.clone(), ask, every_secs: check.every_secs, fails: check.fails };
+            let row = CheckRow {
+                id,
+                host: name.clone(),
+                address,
+                check: told.clone(),
+                ask,
+                every_secs: check.every_secs,
+                fails: check.fails,
+            };
             rows.insert((name, told), (vec![check.span, host.span], row));
         }
     }

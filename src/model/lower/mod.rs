@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 
 pub use network::{Context, more_hosts};
 
-use super::{At, Domain, Ids, Lock, Site, Subnet};
+use super::{At, Domain, Ids, Lock, Site, Subnet, TRENDS_KEEP_SECS, Trends};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
 use crate::schema::duration_secs;
@@ -61,6 +61,10 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
         checks: monitor::checks(&config.checks, diags),
         alerts: None,
+        trends: config.trends.as_ref().map(|node| Trends {
+            keep_secs: node.prop("keep").and_then(Entry::text).and_then(duration_secs).unwrap_or(TRENDS_KEEP_SECS),
+            span: node.span,
+        }),
         schedules: power::schedules(&config.schedules, diags),
         holidays: power::holidays(&config.holidays, diags),
         engines: engines::engines(&config.engines, diags),

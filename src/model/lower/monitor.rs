@@ -63,13 +63,19 @@ fn ask(kind: &Entry<'_>, target: Option<&Entry<'_>>, span: Span, diags: &mut Dia
     let (at, shown) = (target.value_span, shorten(&target.value.literal()));
     let text = || target.text().unwrap_or_default();
     let found = match (word, &target.value) {
-        ("tcp", Value::Int(port)) => u16::try_from(*port).ok().filter(|port| *port > 0).map(Ask::Tcp).ok_or_else(|| format!("{port} is no port from 1 to 65,535")),
+        ("tcp", Value::Int(port)) => u16::try_from(*port)
+            .ok()
+            .filter(|port| *port > 0)
+            .map(Ask::Tcp)
+            .ok_or_else(|| format!("{port} is no port from 1 to 65,535")),
         ("http", Value::Text(_)) => match Ask::page(text()) {
             Ok(ask) => Ok(ask),
             Err(UrlError::Password) => return literal(target, diags),
             Err(why) => Err(format!("{shown} is no page: {}", web_trouble(why))),
         },
-        ("dns", Value::Text(_)) => Domain::parse(text().trim_end_matches('.')).map(Ask::Dns).ok_or_else(|| format!("{shown} is no DNS name")),
+        ("dns", Value::Text(_)) => {
+            Domain::parse(text().trim_end_matches('.')).map(Ask::Dns).ok_or_else(|| format!("{shown} is no DNS name"))
+        }
         ("ping", _) => Err(format!("a ping has no target, found {shown}")),
         (word, _) => Err(format!("{shown} is nothing that `check {word}` could ask for")),
     };
@@ -82,7 +88,9 @@ fn web_trouble(why: UrlError) -> &'static str {
         UrlError::Host => "it has no sound name or address of a machine",
         UrlError::Port => "its port is no number from 1 to 65,535",
         UrlError::Password => "a password stands in it",
-        UrlError::Path | UrlError::Database => "behind the machine there is a path of visible ASCII, without `#`, spaces and quotes",
+        UrlError::Path | UrlError::Database => {
+            "behind the machine there is a path of visible ASCII, without `#`, spaces and quotes"
+        }
     }
 }
 
@@ -131,7 +139,9 @@ fn mailbox(entry: &Entry<'_>, domain: &Domain, diags: &mut Diags) -> Option<At<M
     let found = Mailbox::parse(text);
     if found.is_none() {
         let diag = Diag::new("alert/bad-mailbox", entry.value_span, format!("`{}` is no mailbox", shorten(text)));
-        diags.push(diag.help(format!("write one name, an @ and a domain, such as \"admin@{domain}\"; for several people write several lines")));
+        diags.push(diag.help(format!(
+            "write one name, an @ and a domain, such as \"admin@{domain}\"; for several people write several lines"
+        )));
     }
     found.map(|value| At { value, span: entry.value_span })
 }
@@ -153,7 +163,8 @@ fn webhook(node: &Node<'_>, diags: &mut Diags) -> Option<Webhook> {
         Ok(value) => At { value, span: entry.value_span },
         Err(UrlError::Password) => return literal(entry, diags),
         Err(why) => {
-            let diag = Diag::new("alert/bad-url", entry.value_span, format!("`{}` takes no news: {}", shorten(text), web_trouble(why)));
+            let diag =
+                Diag::new("alert/bad-url", entry.value_span, format!("`{}` takes no news: {}", shorten(text), web_trouble(why)));
             diags.push(diag.help("write it like this: \"https://chat.lab.example/hook\""));
             return None;
         }

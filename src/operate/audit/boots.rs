@@ -179,6 +179,13 @@ impl Boots {
         self.current.replace(begun)
     }
 
+    /// The microseconds from the first word of its firmware to the first line of its log, where it came to that.
+    pub(super) fn took(&self) -> Option<i64> {
+        let boot = self.current.as_ref()?;
+        let at = |wanted: Step| boot.steps.iter().find(|(step, _, _)| *step == wanted).map(|(_, at, _)| *at);
+        Some(at(Step::Line)? - at(Step::Discover)?)
+    }
+
     /// The last one, which may still go on.
     pub fn last(self) -> Option<Boot> {
         self.current

@@ -24,7 +24,8 @@ mod room;
 pub mod segment;
 mod sink;
 mod spool;
-mod trust;
+pub(super) mod starting;
+pub(super) mod trust;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,28 +3,34 @@
 use std::path::{Path, PathBuf};
 
 use rustls::CertificateError::{UnknownIssuer, NotValidForName, NotValidForNameContext};
-use ureq::tls::{PemItem, RootCerts, parse_pem};
+use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 /// Where systems keep the authorities that they trust, in one file: Debian, Alpine, Arch and NixOS; Fedora; SUSE.
 const BUNDLES: &[&str] = &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 /// Those of `SSL_CERT_FILE`, or of the system; where it has none, those of Mozilla that are built in.
-pub(super) fn roots() -> RootCerts {
+pub(in crate::operate) fn roots() -> RootCerts {
     let told = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let found = told.iter().map(PathBuf::as_path).chain(BUNDLES.iter().map(Path::new)).find_map(held);
-    found.unwrap_or(RootCerts::WebPki)
+    found.map_or(RootCerts::WebPki, RootCerts::from)
+}
+
+/// The same as DER; none where Mozilla's count.
+pub(in crate::operate) fn certificates() -> Vec<Vec<u8>> {
+    let RootCerts::Specific(all) = roots() else { return Vec::new() };
+    all.iter().map(|certificate| certificate.der().to_vec()).collect()
 }
 
 /// The certificates of a file; `None` where it has none.
-fn held(path: &Path) -> Option<RootCerts> {
+fn held(path: &Path) -> Option<Vec<Certificate<'static>>> {
     let text = std::fs::read(path).ok()?;
     let each = |item| if let Ok(PemItem::Certificate(certificate)) = item { Some(certificate) } else { None };
     let all: Vec<_> = parse_pem(&text).filter_map(each).collect();
-    (!all.is_empty()).then(|| RootCerts::from(all))
+    (!all.is_empty()).then_some(all)
 }
 
 /// Why a certificate does not count, and what mends it; `None` where something else is wrong.
-pub(super) fn refused(error: &ureq::Error) -> Option<String> {
+pub(in crate::operate) fn refused(error: &ureq::Error) -> Option<String> {
     let tls = if let ureq::Error::Io(error) = error {
         error.get_ref()?.downcast_ref()?
     } else if let ureq::Error::Rustls(error) = error {
@@ -32,6 +38,11 @@ pub(super) fn refused(error: &ureq::Error) -> Option<String> {
     } else {
         return None;
     };
+    why(tls)
+}
+
+/// The same of what TLS itself says.
+pub(in crate::operate) fn why(tls: &rustls::Error) -> Option<String> {
     let rustls::Error::InvalidCertificate(why) = tls else { return None };
     Some(if *why == UnknownIssuer {
         "nobody whom this machine trusts has signed its certificate: copy the one of your authority to \
@@ -54,7 +65,7 @@ mod tests {
         std::fs::write(&path, "# nothing\n").unwrap();
         assert!(held(&path).is_none() && held(Path::new("/nowhere")).is_none());
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(matches!(held(&path), Some(RootCerts::Specific(all)) if all.len() == 1));
+        assert!(matches!(held(&path), Some(all) if all.len() == 1));
         std::fs::remove_file(&path).unwrap();
     }
 }

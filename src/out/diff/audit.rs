@@ -1,10 +1,10 @@
-//! How long what happened is kept, and who gets it.
+//! How long what happened and what was measured is kept, and who gets it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::side::Side;
 use super::{Action, Area, Change, Fact, Reach, Subject, When};
-use crate::out::table::{KEEP_SECS, SINKS, SPOOL, SinkRow};
+use crate::out::table::{KEEP_SECS, SINKS, SPOOL, SinkRow, TRENDS};
 use crate::schema::show_duration;
 
 /// One change at most; the paths of both tables go to `told` where their rows are all that differs.
@@ -13,6 +13,10 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>, told: &mut BTreeSet<String
     let mut facts = Vec::new();
     if keep(old) != keep(new) {
         facts.push(Fact::new("kept for", keep(old), keep(new)));
+    }
+    let measured = |side: &Side<'_>| side.trends.first().map(|row| show_duration(row.keep_secs));
+    if measured(old) != measured(new) {
+        facts.push(Fact::new("trends kept for", measured(old), measured(new)));
     }
     let by_url = |side: &Side<'_>| -> BTreeMap<String, SinkRow> {
         side.sinks.iter().map(|row| (row.url.clone(), row.clone())).collect()
@@ -30,7 +34,7 @@ pub(super) fn changes(old: &Side<'_>, new: &Side<'_>, told: &mut BTreeSet<String
     if facts.is_empty() {
         return None;
     }
-    let paths = [SPOOL, SINKS].into_iter().filter(|path| !old.odd.contains(path) && !new.odd.contains(path));
+    let paths = [SPOOL, SINKS, TRENDS].into_iter().filter(|path| !old.odd.contains(path) && !new.odd.contains(path));
     told.extend(paths.map(str::to_owned));
     let subjects = vec![Subject { name: "audit".into(), facts: Vec::new() }];
     let when = BTreeSet::from([When::Now]);

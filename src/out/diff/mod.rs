@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
 //! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`power`] and [`belonging`],
-//! [`menus`], [`networks`], [`zones`] and [`commands`] say what a difference means; [`files`] tells every other file, and every
+//! [`menus`], [`networks`], [`zones`], [`commands`] and [`monitor`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -16,6 +16,7 @@ mod hosts;
 mod json;
 mod markdown;
 mod menus;
+mod monitor;
 mod networks;
 mod pairs;
 mod power;
@@ -30,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ASSETS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TableError};
+use super::table::{ALERTS, ASSETS, CHECKS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TRENDS, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -72,6 +73,8 @@ pub enum Area {
     Loaders,
     Texts,
     Audit,
+    Checks,
+    Alerts,
     Files,
 }
 
@@ -133,7 +136,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS, CHECKS, ALERTS, TRENDS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -160,6 +163,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(zones::changes(&old, &new, &pairs, &mut told));
     changes.extend(commands::changes(&old, &new));
     changes.extend(audit::changes(&old, &new, &mut told));
+    changes.extend(monitor::changes(&old, &new, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.

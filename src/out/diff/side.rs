@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use super::view::Menu;
 use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
-    self, ASSETS, AssetRow, COMMANDS, CommandRow, FACTS, FORWARDS, FactRow, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
+    self, ALERTS, ASSETS, AlertRow, AssetRow, CHECKS, CheckRow, COMMANDS, CommandRow, FACTS, FORWARDS, FactRow, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
 use crate::out::table::{NetworkRow, POWER, PowerRow, ROOTS, ReservationRow, RootRow};
-use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TableError};
+use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TRENDS, TableError, TrendsRow};
 
 /// A tree, by the names of its things.
 pub(super) struct Side<'f> {
@@ -32,6 +32,10 @@ pub(super) struct Side<'f> {
     pub(super) commands: BTreeMap<String, CommandRow>,
     pub(super) spool: Vec<SpoolRow>,
     pub(super) sinks: Vec<SinkRow>,
+    /// By id.
+    pub(super) checks: BTreeMap<String, CheckRow>,
+    pub(super) alerts: Vec<AlertRow>,
+    pub(super) trends: Vec<TrendsRow>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
     pub(super) odd: BTreeSet<&'static str>,
     index: OnceCell<Index>,
@@ -108,6 +112,9 @@ impl<'f> Side<'f> {
             forwards: forwards.into_iter().map(|row| row.address).collect(),
             spool: rows(files, SPOOL, &mut odd)?,
             sinks: rows(files, SINKS, &mut odd)?,
+            checks: named(CHECKS, rows(files, CHECKS, &mut odd)?, |row: &CheckRow| &row.id, &mut odd),
+            alerts: rows(files, ALERTS, &mut odd)?,
+            trends: rows(files, TRENDS, &mut odd)?,
             odd: odd.found,
         })
     }

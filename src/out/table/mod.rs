@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use alerts::{ALERTS, AlertRow, AlertSink, Ask, CHECKS, CheckRow, MailRow, WebhookRow};
 pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
-pub use monitor::{FACTS, FactRow};
+pub use monitor::{FACTS, FactRow, TRENDS, TrendsRow};
 pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
 pub use commands::{CommandRow, Range, Run};
 
@@ -231,6 +231,8 @@ pub struct Tables {
     /// A site without `audit` says nothing.
     pub keep_secs: Option<u64>,
     pub sinks: Vec<SinkRow>,
+    /// A site without `trends` measures nothing.
+    pub trends: Option<TrendsRow>,
     /// All hosts, by name.
     pub facts: BTreeMap<String, FactRow>,
     /// What is watched, by id.
@@ -254,6 +256,7 @@ impl Tables {
             keep_secs: rows_if_any::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs),
             sinks: rows_if_any(files, SINKS)?,
             alerts: rows_if_any(files, ALERTS)?,
+            trends: rows_if_any(files, TRENDS)?.pop(),
             commands: rows_if_any(files, COMMANDS)?,
             roots: rows_if_any(files, ROOTS)?,
             overlay_files: rows_if_any(files, OVERLAY_FILES)?,

@@ -5,6 +5,14 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 pub const FACTS: &str = "monitor/hosts.jsonl";
+pub const TRENDS: &str = "monitor/trends.jsonl";
+
+/// `monitor/trends.jsonl`, one row: what is measured is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrendsRow {
+    pub keep_secs: u64,
+}
 
 /// `monitor/hosts.jsonl`: a host, and where it belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ mod network;
 mod nfs;
 mod power;
 mod site;
+mod trend;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
@@ -35,6 +36,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Names", nodes: dns::NODES },
     Family { title: "What happens", nodes: audit::NODES },
     Family { title: "What is watched", nodes: monitor::NODES },
+    Family { title: "What is measured", nodes: trend::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];

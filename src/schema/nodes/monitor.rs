@@ -7,11 +7,26 @@ pub(super) const NODES: &[NodeSpec] = &[
         name: "check",
         within: ANYWHERE,
         args: &[
-            need("kind", Type::OneOf(&["ping", "tcp", "http", "dns"]), "ping", "how hosts are asked: by ping, a TCP port, a page of HTTP, or a DNS name that they shall know"),
-            may("target", Type::Any, "445", "the port of tcp; the page of http, as \"/status\", \":8080/status\" or a whole URL; the name for dns; nothing for ping"),
+            need(
+                "kind",
+                Type::OneOf(&["ping", "tcp", "http", "dns"]),
+                "ping",
+                "how hosts are asked: by ping, a TCP port, a page of HTTP, or a DNS name that they shall know",
+            ),
+            may(
+                "target",
+                Type::Any,
+                "445",
+                "the port of tcp; the page of http, as \"/status\", \":8080/status\" or a whole URL; the name for dns; nothing for ping",
+            ),
         ],
         props: &[
-            need("on", Type::Names, "\"group:kiosks\"", "the hosts, with commas between them: group:NAME, tag:NAME, host:NAME, networks, addresses, ranges"),
+            need(
+                "on",
+                Type::Names,
+                "\"group:kiosks\"",
+                "the hosts, with commas between them: group:NAME, tag:NAME, host:NAME, networks, addresses, ranges",
+            ),
             may("every", Type::Duration(1, HOUR), "\"30s\"", "how often each host is asked").or("\"1m\""),
             may("fails", Type::Int(1, 20), "5", "how often in a row a host must fail until somebody is told").or("3"),
         ],
@@ -35,7 +50,12 @@ pub(super) const NODES: &[NodeSpec] = &[
             may("from", Type::Text, "\"boot@lab.example\"", "who writes; pxelator at the site's domain where it is absent"),
             may("user", Type::Text, "pxelator", "who logs in at the mail server"),
             may("password", Type::Secret, "(secret)mail", "the user's password"),
-            may("tls", Type::OneOf(&["none", "starttls", "tls"]), "starttls", "how it is encrypted: tls from the first byte (as at port 465, where it is absent), starttls (as at 587), none elsewhere"),
+            may(
+                "tls",
+                Type::OneOf(&["none", "starttls", "tls"]),
+                "starttls",
+                "how it is encrypted: tls from the first byte (as at port 465, where it is absent), starttls (as at 587), none elsewhere",
+            ),
         ],
         doc: "A mailbox that gets a mail when something fails, and another one when it is well again.",
         example: "mail \"admin@lab.example\" through=\"10.77.0.51:25\"",

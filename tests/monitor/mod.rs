@@ -1,0 +1,160 @@
+//! What is watched, and who is told: decided purely, asked and told for real.
+
+mod decide;
+mod gateway;
+mod random;
+mod sinks;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use pxelator::compile;
+use pxelator::out::table::Tables;
+use serde_json::Value;
+
+use crate::harness::{Folder, inputs};
+
+/// The tables of a site.
+fn tables(site: &str) -> Tables {
+    let compiled = compile(inputs(site), "site.kdl");
+    let tree = compiled.tree.unwrap_or_else(|| panic!("{:#?}", compiled.diags));
+    let files: BTreeMap<String, Vec<u8>> =
+        tree.files().map(|(path, artifact)| (path.to_owned(), artifact.bytes().to_vec())).collect();
+    Tables::read(&files).unwrap()
+}
+
+/// Waits until it holds.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came to be that {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A port that nobody else of this test run has.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    9_000 + (std::process::id() % 50) as u16 * 40 + NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A real mail server: exim, in the foreground, that puts each mail into a file of its mailbox.
+struct Exim {
+    folder: PathBuf,
+    namespace: Option<String>,
+    child: Option<Child>,
+}
+
+impl Exim {
+    fn new(folder: &Folder, namespace: Option<&str>, port: u16) -> Exim {
+        let folder = folder.0.join("exim");
+        for name in ["spool", "log", "mail"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        // Exim gives root's rights up where it delivers, and takes no file of rules that others may write.
+        let status = Command::new("chmod").args(["-R", "a+rwX"]).arg(&folder).status().unwrap();
+        assert!(status.success());
+        let conf = include_str!("exim.conf").replace("FOLDER", &folder.display().to_string()).replace("PORT", &port.to_string());
+        fs::write(folder.join("exim.conf"), conf).unwrap();
+        Exim { folder, namespace: namespace.map(str::to_owned), child: None }
+    }
+
+    fn start(&mut self) {
+        let conf = self.folder.join("exim.conf");
+        let inside = self.namespace.iter().flat_map(|name| ["ip", "netns", "exec", name.as_str()]);
+        let words: Vec<&str> = inside.chain(["/usr/sbin/exim4", "-bdf", "-q1m"]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg("-C").arg(conf).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.child = Some(command.spawn().unwrap());
+        let log = self.folder.join("log/mainlog");
+        until("exim listens", || fs::read_to_string(&log).ok().filter(|text| text.contains("listening for SMTP")));
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            fs::remove_file(self.folder.join("log/mainlog")).unwrap();
+        }
+    }
+
+    /// The mails in a mailbox, in the order in which they came.
+    fn mails(&self, mailbox: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join("mail").join(mailbox)).unwrap_or_default();
+        text.split("\n--- mail ---\n").skip(1).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Exim {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _gone_already = child.kill();
+            let _gone_already = child.wait();
+        }
+    }
+}
+
+/// What a webhook was sent.
+#[derive(Clone, Debug)]
+struct Post {
+    head: String,
+    body: Value,
+}
+
+/// A program that takes news: what it answers can be changed.
+struct Hook {
+    posts: Arc<Mutex<Vec<Post>>>,
+    status: Arc<Mutex<&'static str>>,
+}
+
+impl Hook {
+    fn listen(listener: TcpListener) -> Hook {
+        let hook = Hook { posts: Arc::default(), status: Arc::new(Mutex::new("204 No Content")) };
+        let (posts, status) = (hook.posts.clone(), hook.status.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let status = *status.lock().unwrap();
+                let Some(post) = answer(stream, status) else { continue };
+                posts.lock().unwrap().push(post);
+            }
+        });
+        hook
+    }
+
+    fn posts(&self) -> Vec<Post> {
+        self.posts.lock().unwrap().clone()
+    }
+
+    /// `fired HOST CHECK`, one a post.
+    fn told(&self) -> Vec<String> {
+        let word = |post: &Post, name: &str| post.body[name].as_str().unwrap().to_owned();
+        self.posts()
+            .iter()
+            .map(|post| format!("{} {} {}", word(post, "state"), word(post, "host"), word(post, "check")))
+            .collect()
+    }
+}
+
+fn answer(mut stream: TcpStream, status: &str) -> Option<Post> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let (mut head, mut line) = (String::new(), String::new());
+    while reader.read_line(&mut line).ok()? > 2 {
+        head.push_str(&std::mem::take(&mut line).to_ascii_lowercase());
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.trim().parse().ok()?;
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()?;
+    Some(Post { head, body: serde_json::from_slice(&body).ok()? }).filter(|_| status.starts_with('2'))
+}
