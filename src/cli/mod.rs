@@ -31,6 +31,7 @@ mod rollback;
 mod serve;
 mod simulate;
 mod site;
+mod status;
 mod storage;
 mod target;
 mod trend;
@@ -78,6 +79,7 @@ enum Command {
     Changes(changes::Args),
     Power(power::Args),
     Trend(trend::Args),
+    Status(status::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -141,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Changes(args) => changes::run(args),
         Command::Power(args) => power::run(args),
         Command::Trend(args) => trend::run(args),
+        Command::Status(args) => status::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),
