@@ -5,11 +5,13 @@
 
 mod audit;
 mod build;
+mod capture;
 mod changes;
 mod check;
 mod completion;
 mod deploy;
 mod deploy_far;
+mod dev;
 mod diff;
 mod explain;
 mod export;
@@ -68,6 +70,8 @@ enum Command {
     DeployFar(deploy_far::Args),
     Serve(serve::Args),
     Audit(audit::Args),
+    Capture(capture::Args),
+    Dev(dev::Args),
     Export(export::Args),
     Lab(lab::Args),
     Storage(storage::Args),
@@ -129,6 +133,8 @@ pub fn main() -> ExitCode {
         Command::DeployFar(args) => deploy_far::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Capture(args) => capture::run(args),
+        Command::Dev(args) => dev::run(args),
         Command::Export(args) => export::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),
