@@ -16,7 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -203,9 +202,11 @@ struct Capture {
 }
 
 impl Capture {
-    async fn run(mut self, wire: Wire) -> Result<Told> {
+    async fn run(mut self, mut wire: Wire) -> Result<Told> {
         let starting = |error| io_error("start", "a capture", error);
-        let mut ready = AsyncFd::register(Listening(wire)).map_err(starting)?;
+        // What replaces it is unsafe, for types whose number changes: an OwnedFd's does not.
+        #[expect(deprecated)]
+        let ready = wire.socket.try_clone().and_then(AsyncFd::new).map_err(starting)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(starting)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(starting)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(starting)?;
@@ -221,12 +222,12 @@ impl Capture {
                 _ = hangup.recv() => break,
                 () = sleep_until(end) => break,
                 _ = due.tick() => {
-                    self.told.lost += u64::from(ready.get_ref().0.lost());
+                    self.told.lost += u64::from(wire.lost());
                     self.output.as_mut().map_or(Ok(()), Output::flush)?;
                 }
-                guard = ready.readable_mut() => {
+                guard = ready.readable() => {
                     let mut guard = guard.map_err(starting)?;
-                    match guard.try_io(|inner| inner.get_mut().0.take()) {
+                    match guard.try_io(|_| wire.take()) {
                         Ok(Ok(arrival)) => if !self.arrival(arrival)? { break },
                         // An interface that goes away tells so once.
                         Ok(Err(error)) if error.raw_os_error() == Some(nix::libc::ENETDOWN) => say("warning: an interface went down"),
@@ -236,7 +237,7 @@ impl Capture {
                 }
             }
         }
-        self.told.lost += u64::from(ready.get_ref().0.lost());
+        self.told.lost += u64::from(wire.lost());
         self.output.as_mut().map_or(Ok(()), Output::flush)?;
         Ok(self.told)
     }
@@ -256,15 +257,6 @@ impl Capture {
         let read = print_on(&format!("{since:8.3}  {}\n", line::line(&frame, protocol, &self.options.names)));
         let enough = self.options.packets.is_some_and(|packets| self.told.packets >= packets);
         Ok(!self.told.full && !enough && read.is_continue())
-    }
-}
-
-/// So that tokio can wait for it.
-struct Listening(Wire);
-
-impl AsFd for Listening {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.socket.as_fd()
     }
 }
 
