@@ -8,6 +8,7 @@
 //! The server's pane is its log. The session knows its site's folder, so that no other site gets it.
 
 use std::io::IsTerminal;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -160,10 +161,10 @@ impl Session {
     fn stop(&self) -> Result<Outcome, Failure> {
         let to = format!("={}:", self.name);
         let panes = tmux(&["list-panes", "-s", "-t", &to, "-F", "#{pane_pid}"])?.unwrap_or_default();
-        let programs: Vec<Pid> = panes.lines().filter_map(|line| line.parse().ok()).map(Pid::from_raw).collect();
+        let programs: Vec<&str> = panes.lines().collect();
         tmux(&["kill-session", "-t", &to])?;
         let deadline = Instant::now() + END_MAX;
-        while programs.iter().any(|pid| kill(*pid, None).is_ok()) {
+        while programs.iter().any(|pid| lives(pid)) {
             if Instant::now() > deadline {
                 return Err(format!("session {} is gone, and a program of it still runs", self.name).into());
             }
@@ -172,6 +173,11 @@ impl Session {
         say(&format!("{} has ended; leases stay in {}", self.name, self.folder.join(STATE).display()));
         Ok(Outcome::Good)
     }
+}
+
+/// What has ended has no command line, even where nobody has asked how it ended.
+fn lives(pid: &str) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 /// What the shell's pane begins with; `$1` is what ports have more.
@@ -208,6 +214,11 @@ async fn serve(folder: &Path, offset: u16) -> Result<(), Failure> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = tokio::time::sleep(LOOKED_EACH) => {}
+        }
+        // Also one that was told of a new out/ before it listened for that.
+        let ended = server.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        if ended.is_some_and(|status| status.signal().is_some()) {
+            (server, served) = (None, None);
         }
         let built = std::fs::read(folder.join("out").join(MANIFEST)).ok();
         if built.is_none() || built == served {
