@@ -6,11 +6,13 @@
 mod alerts;
 mod audit;
 mod build;
+mod capture;
 mod changes;
 mod check;
 mod completion;
 mod deploy;
 mod deploy_far;
+mod dev;
 mod diff;
 mod explain;
 mod export;
@@ -73,6 +75,8 @@ enum Command {
     Serve(serve::Args),
     Audit(audit::Args),
     Alerts(alerts::Args),
+    Capture(capture::Args),
+    Dev(dev::Args),
     Export(export::Args),
     Lab(lab::Args),
     Storage(storage::Args),
@@ -137,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Alerts(args) => alerts::run(args),
+        Command::Capture(args) => capture::run(args),
+        Command::Dev(args) => dev::run(args),
         Command::Export(args) => export::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),
