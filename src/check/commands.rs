@@ -11,10 +11,8 @@ const LABEL_BYTES: usize = 21;
 const RANGE_BITS_MIN: u8 = 8;
 
 pub(super) fn open(site: &Site, diags: &mut Diags) {
-    let is_open = |command: &&Command| {
-        command.from.is_empty() || command.from.iter().any(|at| matches!(at.value, Caller::Range(range) if range.bits() < RANGE_BITS_MIN))
-    };
-    for command in site.commands.iter().filter(|command| command.run.switches()).filter(is_open) {
+    let open = |command: &&Command| command.from.is_empty() || command.from.iter().any(|at| is_open(&at.value));
+    for command in site.commands.iter().filter(|command| command.run.switches()).filter(open) {
         let what = match command.run {
             Run::PowerOff => "switch hosts off",
             Run::PowerCycle => "restart hosts",
@@ -24,6 +22,11 @@ pub(super) fn open(site: &Site, diags: &mut Diags) {
         let network = site.networks.first().map_or("\"10.0.0.0/24\"", |network| network.name.as_str());
         diags.push(Diag::new("dns/command-open", command.span, message).help(format!("say who may: from={network}")));
     }
+}
+
+/// Does it name nearly everybody?
+pub(super) fn is_open(caller: &Caller) -> bool {
+    matches!(caller, Caller::Range(range) if range.bits() < RANGE_BITS_MIN)
 }
 
 /// A command that no host can carry out is a mistake in what is said of the hosts.
@@ -47,7 +50,7 @@ pub(super) fn power(site: &Site, diags: &mut Diags) {
 pub(super) fn callers(site: &Site, diags: &mut Diags) {
     for at in site.commands.iter().flat_map(|command| &command.from) {
         if let Caller::Range(range) = &at.value {
-            outside(*range, at.span, site, diags);
+            outside("dns/command-outside", *range, at.span, site, diags);
             continue;
         }
         if at.value.ranges(site).is_empty() {
@@ -96,18 +99,18 @@ fn known<'s>(kind: &str, site: &'s Site) -> Vec<&'s str> {
 }
 
 /// The boot server itself asks from loopback.
-fn outside(range: Subnet, span: crate::source::Span, site: &Site, diags: &mut Diags) {
+pub(super) fn outside(code: &'static str, range: Subnet, span: crate::source::Span, site: &Site, diags: &mut Diags) {
     let base = |network: &&Network| range.bits() == 32 && network.subnet.bits() < 31 && network.subnet.base() == range.base();
     if let Some(network) = site.networks.iter().find(base) {
         let (name, subnet) = (&network.name, network.subnet);
         let message = format!("{} is the address of network `{name}` itself, which no machine has", range.base());
-        return diags.push(Diag::new("dns/command-outside", span, message).help(format!("write from={name}, or \"{subnet}\"")));
+        return diags.push(Diag::new(code, span, message).help(format!("write from={name}, or \"{subnet}\"")));
     }
     let meets = |subnet: Subnet| subnet.contains(range.base()) || range.contains(subnet.base());
     if range.base().is_loopback() || site.networks.iter().any(|network| meets(network.subnet)) || diags.is_lost("network") {
         return;
     }
-    let diag = Diag::new("dns/command-outside", span, format!("{range} lies in no network of this site"));
+    let diag = Diag::new(code, span, format!("{range} lies in no network of this site"));
     diags.push(diag.help("correct it, or keep it if these machines are elsewhere and reach this server by a router"));
 }
 

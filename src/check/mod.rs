@@ -16,6 +16,7 @@ mod host;
 mod monitor;
 mod network;
 mod nfs;
+mod page;
 mod power;
 mod schedule;
 mod site;
@@ -78,6 +79,8 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["monitor/on", "monitor/no-address", "monitor/no-gateway", "monitor/twice"], about: "hosts that are watched exist, can be reached, and are asked once", run: monitor::targets },
     Check { codes: &["alert/same-sink", "alert/half-login", "alert/no-check"], about: "whoever is told is told once, of something, with a whole login or none", run: monitor::sinks },
     Check { codes: &["alert/plain-password"], about: "no password of an alert leaves the site's networks unencrypted", run: monitor::plain },
+    Check { codes: &["page/from", "page/open", "page/outside"], about: "whoever may look at the page exists", run: page::callers },
+    Check { codes: &["page/port-clash"], about: "the port of the page is its own", run: page::ports },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
     Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },

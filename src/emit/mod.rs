@@ -14,6 +14,7 @@ mod docs;
 mod engines;
 mod monitor;
 mod nfs;
+mod page;
 mod power;
 mod texts;
 
@@ -41,6 +42,7 @@ pub const EMITTERS: &[Emitter] = &[
     Emitter { name: "audit", about: "how long what happened is kept, and who gets it", prefix: "audit/", may_refuse: false, emit: audit::emit },
     Emitter { name: "power", about: "hosts that can be switched, and when", prefix: "power/", may_refuse: false, emit: power::emit },
     Emitter { name: "monitor", about: "hosts and where they belong, what is watched, and who is told", prefix: "monitor/", may_refuse: false, emit: monitor::emit },
+    Emitter { name: "page", about: "where the page for browsers is, and who may look", prefix: "page/", may_refuse: false, emit: page::emit },
     Emitter { name: "docs", about: "a runbook for each host, and for the boot server", prefix: "docs/", may_refuse: false, emit: docs::emit },
     Emitter { name: "engines", about: "the same site for Kea, dnsmasq, BIND and NSD", prefix: "engines/", may_refuse: false, emit: engines::emit },
 ];

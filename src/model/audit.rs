@@ -62,6 +62,12 @@ impl CouchUrl {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    pub fn port(&self) -> u16 {
+        let place = self.text.split('/').nth(2).unwrap_or_default();
+        let said = place.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        said.unwrap_or(if self.is_tls { 443 } else { 80 })
+    }
 }
 
 /// A URL up to its path.

@@ -118,14 +118,19 @@ impl std::fmt::Display for Pattern {
 impl Command {
     /// The ranges whose questions count, in order, each once.
     pub fn ranges(&self, site: &Site) -> Vec<Subnet> {
-        let mut all: Vec<Subnet> = match self.from.is_empty() {
-            true => site.networks.iter().map(|network| network.subnet).collect(),
-            false => self.from.iter().flat_map(|caller| caller.value.ranges(site)).collect(),
-        };
-        all.sort_unstable();
-        all.dedup();
-        all
+        ranges(&self.from, site)
     }
+}
+
+/// The ranges of all who are named, in order, each once; the site's networks where nobody is.
+pub(super) fn ranges(from: &[At<Caller>], site: &Site) -> Vec<Subnet> {
+    let mut all: Vec<Subnet> = match from.is_empty() {
+        true => site.networks.iter().map(|network| network.subnet).collect(),
+        false => from.iter().flat_map(|caller| caller.value.ranges(site)).collect(),
+    };
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 impl Caller {

@@ -15,6 +15,7 @@ pub mod lower;
 mod monitor;
 mod name;
 mod nfs;
+mod page;
 mod power;
 mod spans;
 
@@ -34,6 +35,7 @@ pub use ids::{Ids, id_of};
 pub use lock::{Asset, Lock, LOADERS, Loader};
 pub use monitor::{ASKED_MAX, Alerts, Ask, Check, Mail, MailServer, Mailbox, Selected, Tls, WebUrl, Webhook};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
+pub use page::Page;
 pub use power::{AMT_USER, DAYS, Days, Holiday, Holidays, HolidaysOff, MINUTES_A_DAY, Power, Schedule, TimeOfDay, Window};
 pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
 
@@ -90,6 +92,7 @@ pub struct Site {
     /// In the order of the source.
     pub checks: Vec<Check>,
     pub alerts: Option<Alerts>,
+    pub page: Option<Page>,
     pub trends: Option<Trends>,
     /// By name.
     pub schedules: Vec<Schedule>,

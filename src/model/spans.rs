@@ -51,6 +51,11 @@ impl Site {
             check.on.iter_mut().for_each(|at| change(&mut at.span));
         }
         self.alerts.iter_mut().for_each(|alerts| of_alerts(alerts, change));
+        if let Some(page) = &mut self.page {
+            change(&mut page.span);
+            change(&mut page.port.span);
+            page.from.iter_mut().for_each(|at| change(&mut at.span));
+        }
         self.trends.iter_mut().for_each(|trends| change(&mut trends.span));
         self.power.spans().for_each(&mut *change);
         self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));

@@ -15,6 +15,7 @@
 
 pub mod audit;
 pub mod monitor;
+pub mod overview;
 pub mod power;
 pub mod secret;
 pub mod trend;

@@ -11,6 +11,7 @@ mod engines;
 mod monitor;
 mod network;
 mod nfs;
+mod page;
 mod power;
 mod texts;
 
@@ -61,6 +62,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
         checks: monitor::checks(&config.checks, diags),
         alerts: None,
+        page: config.page.as_ref().and_then(|node| page::page(node, diags)),
         trends: config.trends.as_ref().map(|node| Trends {
             keep_secs: node.prop("keep").and_then(Entry::text).and_then(duration_secs).unwrap_or(TRENDS_KEEP_SECS),
             span: node.span,

@@ -106,6 +106,15 @@ fn sum(body: &[u8]) -> [u8; DIGITS] {
 }
 
 impl Entry {
+    /// A record as it would be kept.
+    pub fn of(record: &Record) -> Entry {
+        let value = serde_json::to_value(record).unwrap_or_default();
+        let mut fields = if let Value::Object(fields) = value { fields } else { Map::new() };
+        fields.remove("at");
+        let event = fields.remove("event").and_then(|name| name.as_str().map(str::to_owned));
+        Entry { at: record.at, event: event.unwrap_or_default(), fields }
+    }
+
     pub fn text(&self, name: &str) -> Option<&str> {
         self.fields.get(name).and_then(Value::as_str)
     }

@@ -116,8 +116,8 @@ pub fn json(entry: &Entry) -> String {
     format!("{}\n", json_escaped(&Value::Object(object).to_string()))
 }
 
-/// `daemon.info sshd[77]: Accepted …`, or `reservation-granted address=10.77.0.11 mac=…`
-fn body(entry: &Entry) -> String {
+/// `daemon.info sshd[77]: Accepted …`, or `reservation-granted address=10.77.0.11 mac=…`; as it came, not escaped.
+pub fn body(entry: &Entry) -> String {
     let word = |name: &str| entry.text(name).unwrap_or_default();
     if entry.event != "line-logged" {
         let rest = entry.fields.iter().filter(|(name, _)| !matches!(name.as_str(), "host" | "owner" | "service"));

@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
 //! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`power`] and [`belonging`],
-//! [`menus`], [`networks`], [`zones`], [`commands`] and [`monitor`] say what a difference means; [`files`] tells every other file, and every
+//! [`menus`], [`networks`], [`zones`], [`commands`], [`monitor`] and [`page`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -18,6 +18,7 @@ mod markdown;
 mod menus;
 mod monitor;
 mod networks;
+mod page;
 mod pairs;
 mod power;
 mod roots;
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ALERTS, ASSETS, CHECKS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TRENDS, TableError};
+use super::table::{ALERTS, ASSETS, CHECKS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, PAGE, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TRENDS, TableError};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -75,6 +76,7 @@ pub enum Area {
     Audit,
     Checks,
     Alerts,
+    Page,
     Files,
 }
 
@@ -136,7 +138,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS, CHECKS, ALERTS, TRENDS];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS, CHECKS, ALERTS, TRENDS, PAGE];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -164,6 +166,7 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(commands::changes(&old, &new));
     changes.extend(audit::changes(&old, &new, &mut told));
     changes.extend(monitor::changes(&old, &new, &mut told));
+    changes.extend(page::changes(&old, &new, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.

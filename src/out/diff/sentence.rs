@@ -17,7 +17,7 @@ pub(super) fn sentence(change: &Change, quote: Quote) -> String {
     let quote = |text: &str| quote(&short(text));
     let body = match (change.area, change.subjects.as_slice()) {
         (Area::Files, [only]) => format!("{} {}{}", action(change.action), quote(&only.name), bracketed(change, only, &quote)),
-        (Area::Forwarders | Area::Audit | Area::Alerts, _) => facts(&change.facts, change.action, &quote),
+        (Area::Forwarders | Area::Audit | Area::Alerts | Area::Page, _) => facts(&change.facts, change.action, &quote),
         (_, [only]) => one(change, only, &quote),
         (_, several) => many(change, several, &quote),
     };
@@ -40,6 +40,7 @@ pub(super) fn noun(area: Area, count: usize) -> &'static str {
         Area::Audit => ("audit", "audit"),
         Area::Checks => ("check of", "checks of"),
         Area::Alerts => ("alerts", "alerts"),
+        Area::Page => ("page", "page"),
         Area::Files => ("file", "files"),
     };
     if count == 1 { one } else { several }
@@ -80,6 +81,7 @@ fn one(change: &Change, subject: &Subject, quote: &impl Fn(&str) -> String) -> S
         | Area::Audit
         | Area::Checks
         | Area::Alerts
+        | Area::Page
         | Area::Files => {
             format!("{} {}", noun(change.area, 1), quote(&subject.name))
         }

@@ -12,7 +12,7 @@ use super::{Files, REACH_NAMES_MAX, Reach};
 use crate::out::table::{
     self, ALERTS, ASSETS, AlertRow, AssetRow, CHECKS, CheckRow, COMMANDS, CommandRow, FACTS, FORWARDS, FactRow, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
-use crate::out::table::{NetworkRow, POWER, PowerRow, ROOTS, ReservationRow, RootRow};
+use crate::out::table::{NetworkRow, PAGE, POWER, PageRow, PowerRow, ROOTS, ReservationRow, RootRow};
 use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TRENDS, TableError, TrendsRow};
 
 /// A tree, by the names of its things.
@@ -36,6 +36,7 @@ pub(super) struct Side<'f> {
     pub(super) checks: BTreeMap<String, CheckRow>,
     pub(super) alerts: Vec<AlertRow>,
     pub(super) trends: Vec<TrendsRow>,
+    pub(super) page: Vec<PageRow>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
     pub(super) odd: BTreeSet<&'static str>,
     index: OnceCell<Index>,
@@ -115,6 +116,7 @@ impl<'f> Side<'f> {
             checks: named(CHECKS, rows(files, CHECKS, &mut odd)?, |row: &CheckRow| &row.id, &mut odd),
             alerts: rows(files, ALERTS, &mut odd)?,
             trends: rows(files, TRENDS, &mut odd)?,
+            page: rows(files, PAGE, &mut odd)?,
             odd: odd.found,
         })
     }

@@ -7,6 +7,7 @@ mod alerts;
 mod audit;
 mod commands;
 mod monitor;
+mod page;
 mod power;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use alerts::{ALERTS, AlertRow, AlertSink, Ask, CHECKS, CheckRow, MailRow, WebhookRow};
 pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
 pub use monitor::{FACTS, FactRow, TRENDS, TrendsRow};
+pub use page::{PAGE, PageRow};
 pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
 pub use commands::{CommandRow, Range, Run};
 
@@ -239,6 +241,8 @@ pub struct Tables {
     pub checks: BTreeMap<String, CheckRow>,
     /// Who is told.
     pub alerts: Vec<AlertRow>,
+    /// A site without it has no page.
+    pub page: Option<PageRow>,
     /// The hosts that can be switched, by name.
     pub power: BTreeMap<String, PowerRow>,
     /// By name.
@@ -256,6 +260,7 @@ impl Tables {
             keep_secs: rows_if_any::<SpoolRow>(files, SPOOL)?.first().map(|row| row.keep_secs),
             sinks: rows_if_any(files, SINKS)?,
             alerts: rows_if_any(files, ALERTS)?,
+            page: rows_if_any(files, PAGE)?.into_iter().next(),
             trends: rows_if_any(files, TRENDS)?.pop(),
             commands: rows_if_any(files, COMMANDS)?,
             roots: rows_if_any(files, ROOTS)?,

@@ -8,6 +8,7 @@ mod module;
 mod monitor;
 mod network;
 mod nfs;
+mod page;
 mod power;
 mod site;
 mod trend;
@@ -37,6 +38,7 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "What happens", nodes: audit::NODES },
     Family { title: "What is watched", nodes: monitor::NODES },
     Family { title: "What is measured", nodes: trend::NODES },
+    Family { title: "The page", nodes: page::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];
