@@ -16,6 +16,9 @@
           version = (fromTOML (builtins.readFile ./Cargo.toml)).package.version;
           src = self;
           cargoLock.lockFile = ./Cargo.lock;
+          # librrd, and what makes its binding.
+          nativeBuildInputs = [ pkgs.pkg-config pkgs.rustPlatform.bindgenHook ];
+          buildInputs = [ pkgs.rrdtool ];
           # The tests need namespaces and virtual machines: `make test` runs them.
           doCheck = false;
         };

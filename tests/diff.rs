@@ -382,12 +382,12 @@ fn json_has_stable_keys_and_all_names() {
 
 #[test]
 fn long_diffs_end_and_names_act_on_nobody() {
-    let file = |n: usize| (format!("docs/{n:05}"), b"x\n".to_vec());
+    let file = |n: usize| (format!("engines/{n:05}"), b"x\n".to_vec());
     let many: Files = (0..5000).map(file).collect();
     let told = between(&Files::new(), &many);
     assert_eq!(told.text().lines().count(), 23, "{}", told.text());
     assert!(told.text().contains("… and 4980 more changes"), "{}", told.text());
-    let wide: Files = (0..5000).map(|n| (format!("docs/{n:05}{}", "é".repeat(2000)), vec![])).collect();
+    let wide: Files = (0..5000).map(|n| (format!("engines/{n:05}{}", "é".repeat(2000)), vec![])).collect();
     assert!(between(&wide, &Files::new()).markdown().len() < 65_536);
     let bad = "a\u{1b}[2J`<b>@all|\u{202e}";
     let told = between(&Files::new(), &Files::from([(bad.to_owned(), Vec::new())]));

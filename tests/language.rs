@@ -62,6 +62,7 @@ const AROUND: &[(&str, &str)] = &[
     ("profile", "profile wrapper {\n§\n}"),
     ("menu", "menu {\n§\n}"),
     ("audit", "audit {\n§\n}"),
+    ("alerts", "alerts {\n§\n}"),
     ("dns", "dns {\n§\n}"),
     ("nfs", "nfs \"/srv/wrapper\" {\n§\n}"),
     ("overlay", "nfs \"/srv/wrapper\" { base wrapper; overlay wrapper over=wrapper {\n§\n} }"),

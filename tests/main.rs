@@ -38,5 +38,6 @@ mod shell;
 mod slots;
 mod syntax;
 mod tidy;
+mod trend;
 mod wake;
 mod why;

@@ -23,6 +23,7 @@ mod lab;
 mod lock;
 mod lsp;
 mod man;
+mod moments;
 mod options;
 mod power;
 mod report;
@@ -32,6 +33,7 @@ mod simulate;
 mod site;
 mod storage;
 mod target;
+mod trend;
 mod verify;
 mod watch;
 mod why;
@@ -75,6 +77,7 @@ enum Command {
     Storage(storage::Args),
     Changes(changes::Args),
     Power(power::Args),
+    Trend(trend::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Storage(args) => storage::run(args),
         Command::Changes(args) => changes::run(args),
         Command::Power(args) => power::run(args),
+        Command::Trend(args) => trend::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),

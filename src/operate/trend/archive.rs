@@ -97,14 +97,14 @@ pub struct Figures {
     /// Where it begins, in seconds since 1970, and how long it is.
     pub at: i64,
     pub secs: u64,
-    /// The mean of each source.
+    /// The mean of each source, or the most.
     pub values: [Option<f64>; 2],
 }
 
-pub(super) fn figures(state: &Path, series: &Series, from: i64, to: i64) -> Result<Vec<Figures>> {
+pub(super) fn figures(state: &Path, series: &Series, from: i64, to: i64, function: ConsolidationFn) -> Result<Vec<Figures>> {
     let path = series.path(state);
     let _turn = turn();
-    let found = fetch::fetch(&path, ConsolidationFn::Avg, time(from), time(to), Duration::from_secs(1)).map_err(|error| failed("read", &path, error))?;
+    let found = fetch::fetch(&path, function, time(from), time(to), Duration::from_secs(1)).map_err(|error| failed("read", &path, error))?;
     let step = found.step().as_secs();
     let rows = found.rows().iter().map(|row| {
         let known = |at: usize| row.as_slice().get(at).copied().filter(|value| value.is_finite()).map(|value| value / series.kind.divisor());

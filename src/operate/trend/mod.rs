@@ -28,6 +28,8 @@ pub use series::{Kind, Series};
 
 use std::path::Path;
 
+use rrd::ConsolidationFn;
+
 use super::{Error, Result};
 
 /// Below the state folder.
@@ -58,7 +60,18 @@ pub fn list(state: &Path) -> Result<Vec<Series>> {
     Ok(all)
 }
 
-/// The figures of a series between two moments, in seconds since 1970.
+/// The figures of a series between two moments, in seconds since 1970: means of the finest stretches that are kept.
 pub fn figures(state: &Path, series: &Series, from: i64, to: i64) -> Result<Vec<Figures>> {
-    archive::figures(state, series, from, to)
+    archive::figures(state, series, from, to, ConsolidationFn::Avg)
+}
+
+/// The most that its first source came to in a minute.
+pub fn most(state: &Path, series: &Series, from: i64, to: i64) -> Result<Option<f64>> {
+    let rows = archive::figures(state, series, from, to, ConsolidationFn::Max)?;
+    Ok(rows.iter().filter_map(|row| row.values.first().copied().flatten()).reduce(f64::max))
+}
+
+/// Is there anything of it?
+pub fn exists(state: &Path, series: &Series) -> bool {
+    series.path(state).exists()
 }
