@@ -30,12 +30,12 @@ impl Segment {
         }
         segment.ip("switch", "link add br0 type bridge stp_state 0 forward_delay 0");
         segment.ip("switch", "link set br0 up");
-        segment.cable(("boot", "up", Some("10.77.0.2/24")), ("switch", "to-boot", None));
+        segment.cable(("boot", "nic", Some("10.77.0.2/24")), ("switch", "to-boot", None));
         segment.cable(("router", "near", Some("10.77.0.1/24")), ("switch", "to-router", None));
-        segment.cable(("router", "far", Some("10.78.0.1/24")), ("hall", "up", None));
+        segment.cable(("router", "far", Some("10.78.0.1/24")), ("hall", "nic", None));
         segment.ip("switch", "link set to-boot master br0");
         segment.ip("switch", "link set to-router master br0");
-        (0..HOSTS).for_each(|n| segment.ip("hall", &format!("addr add 10.78.0.{}/24 dev up", 11 + n)));
+        (0..HOSTS).for_each(|n| segment.ip("hall", &format!("addr add 10.78.0.{}/24 dev nic", 11 + n)));
         segment.ip("hall", "route add default via 10.78.0.1");
         segment.ip("boot", "route add 10.78.0.0/24 via 10.77.0.1");
         tool("ip", &["netns", "exec", &segment.name("router"), "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
@@ -170,7 +170,7 @@ fn a_cable_that_is_pulled_is_one_alert_and_its_mail_comes_when_it_is_back() {
     std::thread::sleep(Duration::from_secs(2));
     let behind = hook.posts()[0].body["behind"].as_array().unwrap().len();
     assert_eq!((hook.told(), behind), (vec!["fired link to lan link".to_owned()], HOSTS + 1));
-    assert_eq!(hook.posts()[0].body["why"], "interface up of this boot server has no carrier: look at its cable and its switch");
+    assert_eq!(hook.posts()[0].body["why"], "interface nic of this boot server has no carrier: look at its cable and its switch");
     segment.ip("switch", "link set to-boot up");
     all_are(&folder, State::Up);
     until("the webhook is told of the end", || (hook.posts().len() == 2).then_some(()));

@@ -13,7 +13,7 @@ network hall "10.78.0.0/24" gateway=1 {
     host hall-02 12 "52:54:00:78:00:0c"
     host hall-03 13 "52:54:00:78:00:0d"
 }
-network attic "10.79.0.0/24" gateway=1 { host router-attic 1 "52:54:00:79:00:01"; host attic-01 11 "52:54:00:79:00:0b" }
+network attic "10.79.0.0/24" gateway=1 { host router-attic 1; host attic-01 11 "52:54:00:79:00:0b" }
 schedule opening { power "07:30" "20:30"; holidays off }
 holidays { day "12-25" }
 check ping on="lan, hall" fails=2

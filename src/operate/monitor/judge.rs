@@ -306,12 +306,14 @@ impl Judge {
         if known.failures < fails {
             return set(known, State::Failing, now);
         }
+        let is_new = known.doubt.is_none();
         let doubt = *known.doubt.get_or_insert(asked);
         if is_unable || good_at > doubt {
             return self.fire(id, now);
         }
         set(known, State::Failing, now);
-        self.urgent.extend(parent);
+        // Once; from then on the parent is asked at its own pace, for it may be down, and must fail often enough.
+        self.urgent.extend(parent.filter(|_| is_new));
     }
 
     fn fire(&mut self, id: &str, now: i64) {
