@@ -81,20 +81,46 @@ mod tests {
 
     fn status(method: &str, host: &str, peer: [u8; 4]) -> u16 {
         let tables = Tables { facts: [("boot".to_owned(), FactRow::default())].into(), ..Tables::default() };
-        check(method, Some(host).filter(|host| !host.is_empty()), peer.into(), &row(), &tables).map_or_else(|refusal| refusal.status, |()| 200)
+        check(method, Some(host).filter(|host| !host.is_empty()), peer.into(), &row(), &tables)
+            .map_or_else(|refusal| refusal.status, |()| 200)
     }
 
     #[test]
     fn only_who_may_looks_and_nobody_changes() {
-        assert_eq!(["GET", "HEAD", "POST", "OPTIONS", "TRACE"].map(|method| status(method, "10.0.0.2", [10, 0, 0, 9])), [200, 200, 405, 405, 405]);
+        assert_eq!(
+            ["GET", "HEAD", "POST", "OPTIONS", "TRACE"].map(|method| status(method, "10.0.0.2", [10, 0, 0, 9])),
+            [200, 200, 405, 405, 405]
+        );
         assert_eq!([[10, 0, 1, 9], [127, 0, 0, 1], [8, 8, 8, 8]].map(|peer| status("GET", "10.0.0.2", peer)), [403, 200, 403]);
     }
 
     #[test]
     fn a_name_of_somebody_else_is_refused() {
-        let own = ["localhost", "localhost:8080", "10.0.0.2", "10.0.0.2:8080", "[::1]:8080", "boot", "BOOT:8080", "lab.example", "boot.lab.example.", "x.lab.example:1"];
+        let own = [
+            "localhost",
+            "localhost:8080",
+            "10.0.0.2",
+            "10.0.0.2:8080",
+            "[::1]:8080",
+            "boot",
+            "BOOT:8080",
+            "lab.example",
+            "boot.lab.example.",
+            "x.lab.example:1",
+        ];
         own.iter().for_each(|host| assert_eq!(status("GET", host, [127, 0, 0, 1]), 200, "{host}"));
-        let others = ["", "evil.example", "lab.example.evil.example", "xlab.example", "localhost.evil.example", "boot:x", "boot:", "nobody", ".lab.example.com", "[::1"];
+        let others = [
+            "",
+            "evil.example",
+            "lab.example.evil.example",
+            "xlab.example",
+            "localhost.evil.example",
+            "boot:x",
+            "boot:",
+            "nobody",
+            ".lab.example.com",
+            "[::1",
+        ];
         others.iter().for_each(|host| assert_eq!(status("GET", host, [127, 0, 0, 1]), 421, "{host}"));
     }
 }

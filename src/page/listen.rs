@@ -92,7 +92,8 @@ async fn connection(stream: TcpStream, peer: Ipv4Addr, shared: Shared) {
     let _as_long_as_it_likes = SockRef::from(&stream).set_tcp_user_timeout(Some(Duration::from_secs(STALLED_SECS)));
     let service = service_fn(|request| respond(request, peer, &shared));
     let mut protocol = hyper::server::conn::http1::Builder::new();
-    let protocol = protocol.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HEADER_SECS)).max_buf_size(HEADER_BYTES_MAX);
+    let protocol =
+        protocol.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HEADER_SECS)).max_buf_size(HEADER_BYTES_MAX);
     if let Err(error) = protocol.serve_connection(TokioIo::new(stream), service).await {
         debug!("page to {peer}: {error}");
     }
@@ -119,7 +120,11 @@ async fn respond(request: hyper::Request<Incoming>, peer: Ipv4Addr, shared: &Sha
         Route::Health => answer(Answer::text(200, "ok\n")),
         Route::Events => match shared.streams.clone().try_acquire_owned() {
             Ok(permit) => stream(page, permit),
-            Err(_) => plain(&Refusal { status: 503, title: "Too many browsers", text: format!("{STREAMS_MAX} browsers listen already.") }),
+            Err(_) => plain(&Refusal {
+                status: 503,
+                title: "Too many browsers",
+                text: format!("{STREAMS_MAX} browsers listen already."),
+            }),
         },
         route => {
             let Ok(permit) = shared.work.clone().acquire_owned().await else { return Ok(broken("the page ends")) };
@@ -176,6 +181,8 @@ fn answer(made: Answer) -> Response<Body> {
 fn stream(page: &Arc<Page>, permit: OwnedSemaphorePermit) -> Response<Body> {
     let (mut sender, body) = Channel::<Bytes, Infallible>::new(PIECES_WAITING);
     let (mut news, mut tables) = (page.live.news(), page.handle.tables.clone());
+    // The generation of this moment is no news.
+    tables.mark_unchanged();
     tokio::task::spawn_local(async move {
         let mut number = *news.borrow_and_update();
         let mut text = format!("retry: 2000\nid: {number}\nevent: beat\ndata: {number}\n\n");

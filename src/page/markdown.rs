@@ -89,7 +89,12 @@ mod tests {
         let found = blocks("# boot\n\nOne\ntwo `x`.\n\n- a\n- b\n\n1. c\n2. `d` e\n```\nf <g>\n```\n");
         let shown: Vec<(&str, usize, usize)> = found.iter().map(|block| (block.kind, block.level, block.items.len())).collect();
         assert_eq!(shown, [("h", 1, 1), ("p", 0, 1), ("ul", 0, 2), ("ol", 0, 2), ("pre", 0, 1)]);
-        let code: Vec<&str> = found.iter().flat_map(|block| block.items.iter().flatten()).filter(|piece| piece.code).map(|piece| piece.text.as_str()).collect();
+        let code: Vec<&str> = found
+            .iter()
+            .flat_map(|block| block.items.iter().flatten())
+            .filter(|piece| piece.code)
+            .map(|piece| piece.text.as_str())
+            .collect();
         assert_eq!(code, ["x", "d"]);
         assert_eq!(pieces("a ` b")[0].text, "a ` b", "one backtick alone is one");
     }

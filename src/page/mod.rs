@@ -62,9 +62,16 @@ struct Thread {
 pub fn begin(handle: &Handle) -> Result<Box<dyn Beside>, Failure> {
     let live = Arc::new(Live::new(handle));
     handle.journal.listen(live.clone());
-    let page = Arc::new(Page { handle: handle.clone(), live, templates: Templates::new()?, made: Mutex::default(), counts: Mutex::default() });
+    let page = Arc::new(Page {
+        handle: handle.clone(),
+        live,
+        templates: Templates::new()?,
+        made: Mutex::default(),
+        counts: Mutex::default(),
+    });
     let (stop, stopped) = watch::channel(false);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(listen::WORK_MAX + 1).build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(listen::WORK_MAX + 1).build()?;
     let thread = std::thread::Builder::new().name("page".into()).spawn(move || {
         tokio::task::LocalSet::new().block_on(&runtime, run(page, stopped));
         // A search that still reads the spool is waited for by nobody.
@@ -103,7 +110,10 @@ async fn serve(page: &Arc<Page>) {
             continue;
         };
         let Some(port) = port.checked_add(page.handle.port_offset) else {
-            warn!("the page has no port: {port} and --port-offset {} are beyond 65,535; choose a smaller offset", page.handle.port_offset);
+            warn!(
+                "the page has no port: {port} and --port-offset {} are beyond 65,535; choose a smaller offset",
+                page.handle.port_offset
+            );
             let _another_generation = tables.wait_for(|tables| tables.page.as_ref().map(|row| row.port) != wanted).await;
             continue;
         };
@@ -133,7 +143,9 @@ async fn serve(page: &Arc<Page>) {
 
 fn trouble(address: SocketAddrV4, error: &std::io::Error) -> String {
     let mend = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "another program has it (`ss -lntp` shows which): stop that, or give the page another port with `page port=`",
+        std::io::ErrorKind::AddrInUse => {
+            "another program has it (`ss -lntp` shows which): stop that, or give the page another port with `page port=`"
+        }
         std::io::ErrorKind::AddrNotAvailable => "this machine does not have the address (`ip address` shows its own)",
         _ => "the system refuses it",
     };
@@ -169,7 +181,8 @@ impl Page {
         let first = counts.front();
         let rate = |(at, (name, count)): (usize, &(&'static str, u64))| {
             let since = first.map(|(since, all)| (since.elapsed().as_secs_f64(), all.get(at).map_or(0, |(_, count)| *count)));
-            let per_second = since.filter(|(secs, _)| *secs > 1.0).map(|(secs, before)| count.saturating_sub(before) as f64 / secs);
+            let per_second =
+                since.filter(|(secs, _)| *secs > 1.0).map(|(secs, before)| count.saturating_sub(before) as f64 / secs);
             ServiceUse { name: (*name).to_owned(), requests: *count, per_second }
         };
         self.handle.counts.all().iter().enumerate().map(rate).collect()

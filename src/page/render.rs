@@ -32,8 +32,12 @@ impl Templates {
         tera.autoescape_on([".html"]);
         tera.register_filter("when", |secs: i64, _: Kwargs, state: &State<'_>| Ok::<_, tera::Error>(clock(state)?.when(secs)));
         tera.register_filter("exact", |secs: i64, _: Kwargs, state: &State<'_>| Ok::<_, tera::Error>(clock(state)?.exact(secs)));
-        tera.register_filter("iso", |secs: i64, _: Kwargs, _: &State<'_>| format!("{:.0}", Timestamp::from_second(secs).unwrap_or_default()));
-        tera.register_filter("ago", |secs: i64, _: Kwargs, state: &State<'_>| Ok::<_, tera::Error>(span(clock(state)?.now - secs)));
+        tera.register_filter("iso", |secs: i64, _: Kwargs, _: &State<'_>| {
+            format!("{:.0}", Timestamp::from_second(secs).unwrap_or_default())
+        });
+        tera.register_filter("ago", |secs: i64, _: Kwargs, state: &State<'_>| {
+            Ok::<_, tera::Error>(span(clock(state)?.now - secs))
+        });
         tera.register_filter("url", |text: &str, _: Kwargs, _: &State<'_>| encoded(text));
         tera.register_filter("rate", |rate: f64, _: Kwargs, _: &State<'_>| self::rate(rate));
         tera.add_raw_templates(TEMPLATES.iter().copied())?;
@@ -41,7 +45,14 @@ impl Templates {
     }
 
     /// A page: what the view found, and what every page has.
-    pub(super) fn page<T: Serialize>(&self, name: &str, here: &str, row: &PageRow, now: Timestamp, view: &T) -> Result<String, tera::Error> {
+    pub(super) fn page<T: Serialize>(
+        &self,
+        name: &str,
+        here: &str,
+        row: &PageRow,
+        now: Timestamp,
+        view: &T,
+    ) -> Result<String, tera::Error> {
         let mut context = Context::from_serialize(view)?;
         context.insert("site", &row.title);
         context.insert("here", here);
@@ -106,7 +117,8 @@ mod tests {
     #[test]
     fn a_moment_is_as_short_as_it_can_be() {
         let clock = Clock { now: at("2026-11-25T12:00:00Z"), zone: TimeZone::get("Europe/Zagreb").unwrap() };
-        let shown = ["2026-11-25T06:30:00Z", "2026-11-24T22:59:00Z", "2026-11-24T23:01:00Z", "2026-01-02T06:30:00Z"].map(|text| clock.when(at(text)));
+        let shown = ["2026-11-25T06:30:00Z", "2026-11-24T22:59:00Z", "2026-11-24T23:01:00Z", "2026-01-02T06:30:00Z"]
+            .map(|text| clock.when(at(text)));
         assert_eq!(shown, ["07:30", "Tue 23:59", "00:01", "2026-01-02 07:30"]);
         assert_eq!([-5, 5, 119, 120, 7_300, 200_000].map(span), ["0 s", "5 s", "119 s", "2 min", "2 h", "2 days"]);
         assert_eq!([0.0, 0.04, 9.96, 1234.5].map(rate), ["0", "0.0", "10.0", "1234"]);
@@ -123,6 +135,12 @@ mod tests {
         let row = PageRow { port: 1, from: vec![], title: "<b>".into(), domain: "d".into(), timezone: None };
         let view = View { title: "<script>alert(1)</script>", text: "\"><img src=x onerror=alert(1)>" };
         let page = templates.page("refused.html", "", &row, Timestamp::UNIX_EPOCH, &view).unwrap();
-        assert!(page.contains("&lt;script&gt;alert(1)") && !page.contains("<script>alert") && !page.contains("<img") && !page.contains("<b>"), "{page}");
+        assert!(
+            page.contains("&lt;script&gt;alert(1)")
+                && !page.contains("<script>alert")
+                && !page.contains("<img")
+                && !page.contains("<b>"),
+            "{page}"
+        );
     }
 }

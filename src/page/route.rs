@@ -72,7 +72,8 @@ fn decoded(text: &str) -> Option<String> {
         rest = after;
         if *first == b'%' {
             let (digits, after) = rest.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+            let digits =
+                std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
             bytes.push(u8::from_str_radix(digits, 16).ok()?);
             rest = after;
         } else {
@@ -102,8 +103,22 @@ mod tests {
         assert_eq!(Route::parse("/host/kiosk-01", None), Route::Host("kiosk-01".into()));
         assert_eq!(Route::parse("/host/%3Cb%3E", None), Route::Host("<b>".into()));
         assert_eq!(Route::parse("/generation/12", None), Route::Generation(12));
-        assert_eq!(Route::parse("/trend/ping/kiosk-01.svg", Some("span=week")), Route::Graph("ping/kiosk-01".into(), form("span=week")));
-        for path in ["/host/", "/host/%ff", "/host/%+1", "/host/%4", "/generation/x", "/generation/-1", "/trend/a", "/../etc/passwd", "", "//"] {
+        assert_eq!(
+            Route::parse("/trend/ping/kiosk-01.svg", Some("span=week")),
+            Route::Graph("ping/kiosk-01".into(), form("span=week"))
+        );
+        for path in [
+            "/host/",
+            "/host/%ff",
+            "/host/%+1",
+            "/host/%4",
+            "/generation/x",
+            "/generation/-1",
+            "/trend/a",
+            "/../etc/passwd",
+            "",
+            "//",
+        ] {
             assert_eq!(Route::parse(path, None), Route::Missing, "{path}");
         }
         let long = format!("grep={}&host=a", "x".repeat(VALUE_BYTES_MAX + 1));

@@ -13,6 +13,8 @@ use super::{Answer, Ask, secs};
 use crate::operate::audit::line::Entry;
 use crate::operate::audit::newest::{Newest, newest};
 use crate::operate::audit::query::{Filter, body};
+use crate::out::table::Tables;
+use crate::terminal::escaped;
 
 /// Records on a page, and how long they are looked for.
 const SHOWN: usize = 50;
@@ -39,14 +41,14 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn of(entry: &Entry) -> Line {
+    pub(super) fn of(entry: &Entry, tables: &Tables) -> Line {
         let host = entry.host();
         Line {
             at: secs(entry.at),
-            who: host.unwrap_or_else(|| entry.source()).to_owned(),
-            is_host: host.is_some(),
-            service: entry.service().to_owned(),
-            text: body(entry),
+            who: escaped(host.unwrap_or_else(|| entry.source())),
+            is_host: host.is_some_and(|host| tables.facts.contains_key(host)),
+            service: escaped(entry.service()),
+            text: escaped(&body(entry)),
         }
     }
 }
@@ -83,11 +85,12 @@ pub(super) fn audit(ask: &Ask<'_>, query: &Query) -> Result<Answer, Failure> {
         page,
         ..View::default()
     };
+    let tables = ask.page.tables();
     match filter(ask, &view) {
         Err(mistake) => view.mistake = Some(mistake),
         Ok(filter) => {
             let found: Newest = newest(ask.state(), &filter, (page - 1) * SHOWN, SHOWN, Instant::now() + LOOK)?;
-            view.lines = found.entries.iter().map(Line::of).collect();
+            view.lines = found.entries.iter().map(|entry| Line::of(entry, &tables)).collect();
             (view.damaged, view.not_before) = (found.damaged, found.not_before.map(secs));
             view.newer = (page > 1).then(|| link(query, page - 1));
             view.older = (found.more && page < PAGES_MAX).then(|| link(query, page + 1));
@@ -106,7 +109,8 @@ fn link(query: &Query, page: usize) -> String {
 fn filter(ask: &Ask<'_>, view: &View) -> Result<Filter, String> {
     let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let zone = TimeZone::get(ask.row.timezone.as_deref().unwrap_or("UTC")).unwrap_or(TimeZone::UTC);
-    let ago = SPANS.iter().find(|(word, _, _)| *word == view.since).map(|(_, _, secs)| ask.now.as_microsecond() - secs * 1_000_000);
+    let ago =
+        SPANS.iter().find(|(word, _, _)| *word == view.since).map(|(_, _, secs)| ask.now.as_microsecond() - secs * 1_000_000);
     let pattern = |text: String| {
         let built = RegexBuilder::new(&text).size_limit(PATTERN_BYTES_MAX).case_insensitive(true).build();
         built.map_err(|error| format!("The pattern cannot be read: {error}"))
@@ -135,5 +139,6 @@ fn moment(text: &str, zone: &TimeZone, field: &str) -> Result<i64, String> {
     let day = || format!("{text}T00:00").parse::<DateTime>();
     let read = text.parse::<DateTime>().or_else(|_| day()).ok();
     let at = read.and_then(|at| zone.to_timestamp(at).ok());
-    at.map(|at| at.as_microsecond()).ok_or_else(|| format!("{field}: `{text}` is no time: write a day (2026-11-25) or a moment (2026-11-25T07:30)"))
+    at.map(|at| at.as_microsecond())
+        .ok_or_else(|| format!("{field}: `{text}` is no time: write a day (2026-11-25) or a moment (2026-11-25T07:30)"))
 }

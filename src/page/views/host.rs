@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::Failure;
 use super::super::markdown::{Block, blocks};
 use super::super::route::{Query, encoded};
-use super::super::Failure;
 use super::{Answer, Ask, audit, trends};
 use crate::operate::audit::boots::Boots;
 use crate::operate::audit::newest::newest;
@@ -16,6 +16,7 @@ use crate::operate::monitor::seen::{CheckSeen, Seen};
 use crate::operate::overview::{HostView, host_view};
 use crate::operate::trend::Kind;
 use crate::out::table::{FactRow, RUNBOOKS};
+use crate::terminal::escaped;
 
 /// How far back boots and lines are looked for, in microseconds, how many records of the host, and how long.
 const BACK_MICROS: i64 = 7 * 86_400 * 1_000_000;
@@ -53,7 +54,10 @@ struct Overlay {
 pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
     let gathered = ask.gathered()?;
     let (Some(host), Some(facts)) = (host_view(&gathered.known(), name), gathered.tables.facts.get(name)) else {
-        return ask.missing("There is no such host", "The site that is served does not declare it. Search for a part of its name, its address or its MAC.");
+        return ask.missing(
+            "There is no such host",
+            "The site that is served does not declare it. Search for a part of its name, its address or its MAC.",
+        );
     };
     let now = ask.now.as_microsecond();
     let filter = Filter { host: Some(name.to_owned()), since: Some(now - BACK_MICROS), ..Filter::default() };
@@ -65,6 +69,7 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
     }
     told.extend(boots.last().and_then(|boot| serde_json::from_str(&boot.json(now)).ok()));
     told.reverse();
+    told.iter_mut().for_each(tame);
     told.truncate(BOOTS_SHOWN);
     let power = gathered.tables.power.get(name);
     let ways = [("Intel AMT", power.is_some_and(|row| row.amt.is_some())), ("Wake on LAN", power.is_some_and(|row| row.wake))];
@@ -75,12 +80,22 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
         checks: checks(gathered.seen.as_ref(), name),
         overlay: root.map(|row| Overlay { name: row.name.clone(), upper: row.upper.clone() }),
         boots: told,
-        lines: found.entries.iter().take(LINES_SHOWN).map(audit::Line::of).collect(),
+        lines: found.entries.iter().take(LINES_SHOWN).map(|entry| audit::Line::of(entry, &gathered.tables)).collect(),
         graphs: trends::of_host(ask.state(), name, &[Kind::Ping, Kind::Boots, Kind::Cpu, Kind::Memory, Kind::Disk])?,
         runbook: runbook(ask, name),
         host,
     };
     ask.html("host.html", "", &view)
+}
+
+/// Names from the wire turn no direction of writing.
+fn tame(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = escaped(text),
+        Value::Array(all) => all.iter_mut().for_each(tame),
+        Value::Object(all) => all.values_mut().for_each(tame),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn checks(seen: Option<&Seen>, host: &str) -> Vec<CheckSeen> {

@@ -59,13 +59,23 @@ struct Alerts {
     is_watched: bool,
     /// Whom the site tells.
     sinks: Vec<String>,
-    open: Vec<Alert>,
-    past: Vec<Alert>,
+    open: Vec<AlertView>,
+    past: Vec<AlertView>,
+}
+
+#[derive(Serialize)]
+struct AlertView {
+    #[serde(flatten)]
+    alert: Alert,
+    /// The router of a network need not be one.
+    is_host: bool,
 }
 
 pub(super) fn alerts(ask: &Ask<'_>) -> Result<Answer, Failure> {
     let gathered = ask.gathered()?;
-    let (open, past) = gathered.seen.map(|seen| seen.alerts).unwrap_or_default().into_iter().partition(|alert| alert.resolved.is_none());
+    let view = |alert: Alert| AlertView { is_host: gathered.tables.facts.contains_key(&alert.host), alert };
+    let all = gathered.seen.iter().flat_map(|seen| seen.alerts.clone()).map(view);
+    let (open, past) = all.partition(|view| view.alert.resolved.is_none());
     let sinks = gathered.tables.alerts.iter().map(|row| row.name()).collect();
     ask.html("alerts.html", "/alerts", &Alerts { is_watched: !gathered.tables.checks.is_empty(), sinks, open, past })
 }

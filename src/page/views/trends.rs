@@ -14,7 +14,8 @@ use crate::operate::trend::{self, Format, Graph, Kind, Series};
 const WIDTH: u32 = 660;
 const HEIGHT: u32 = 220;
 /// Word, label, seconds.
-const SPANS: &[(&str, &str, i64)] = &[("day", "Day", 86_400), ("week", "Week", 7 * 86_400), ("month", "Month", 31 * 86_400), ("year", "Year", 366 * 86_400)];
+const SPANS: &[(&str, &str, i64)] =
+    &[("day", "Day", 86_400), ("week", "Week", 7 * 86_400), ("month", "Month", 31 * 86_400), ("year", "Year", 366 * 86_400)];
 /// Pictures on one page; those of hosts stand on the pages of the hosts too.
 const SHOWN_MAX: usize = 48;
 
@@ -55,7 +56,10 @@ pub(super) fn trends(ask: &Ask<'_>, query: &Query) -> Result<Answer, Failure> {
     let all = trend::list(ask.state())?;
     let more = all.len().saturating_sub(SHOWN_MAX);
     let shown = all.get(..all.len() - more).unwrap_or_default();
-    let of_kind = |kind: Kind| KindView { about: kind.about(), pictures: shown.iter().filter(|series| series.kind == kind).map(picture).collect() };
+    let of_kind = |kind: Kind| KindView {
+        about: kind.about(),
+        pictures: shown.iter().filter(|series| series.kind == kind).map(picture).collect(),
+    };
     let kinds = Kind::ALL.into_iter().map(of_kind).filter(|kind| !kind.pictures.is_empty()).collect();
     let spans = SPANS.iter().map(|(word, label, _)| (*word, *label)).collect();
     let is_measured = ask.page.tables().trends.is_some();
