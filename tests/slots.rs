@@ -176,8 +176,6 @@ pub(crate) const PAIRS: &[Pair] = &[
     ("page port", net!("network n \"10.0.0.0/24\"\npage port=§"), "8080", "8081"),
     ("page from", net!("network n \"10.0.0.0/24\" { group g { host h 5 \"02:00:00:00:00:01\" } }\npage from=§"), "n", "\"group:g\""),
     ("trends keep", "site s\nnetwork n \"10.0.0.0/24\"\ntrends keep=§", "\"365d\"", "\"730d\""),
-    ("page port", net!("network n \"10.0.0.0/24\"\npage port=§"), "8080", "8081"),
-    ("page from", net!("network n \"10.0.0.0/24\" { group g { host h 5 \"02:00:00:00:00:01\" } }\npage from=§"), "n", "\"group:g\""),
     ("host note", "site s\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" note=§ }", "\"at the door\"", "\"in the cellar\""),
     ("profile wake", "site s timezone=\"Europe/Zagreb\"\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" profile=p }\nprofile p wake=§ { local }", "#true", "#false"),
     ("schedule 0", "site s timezone=\"Europe/Zagreb\"\nsecret a file=\"/a\"\nsecret b file=\"/b\"\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" amt=a schedule=x }\nschedule § { power \"07:30\" \"20:30\" }", "x", "y"),
