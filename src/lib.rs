@@ -4,7 +4,7 @@
 //! site.kdl, modules/*.kdl
 //!    │
 //!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
-//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ deploy ─ serve ─ operate ─ lab ─ lsp ─ cli
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ deploy ─ serve ─ operate ─ page ─ lab ─ lsp ─ cli
 //!                                                               ─── shell: sockets, disks ───
 //! ```
 //!
@@ -26,12 +26,13 @@
 //! - [`storage`]: unions that machines mount as their roots, and what they changed in them.
 //! - [`deploy`]: a plan executed on the boot server, step by step, with a way back.
 //! - [`serve`]: sockets, timers and limits round the answers.
-//! - [`operate`]: what a boot server does besides answering: audit, power.
+//! - [`operate`]: what a boot server does besides answering: audit, power, trends, checks.
+//! - [`page`]: what a browser sees of it.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
 //! - [`lsp`]: what an editor types → findings, and its questions → answers.
 //! - [`cli`]: one file a command.
 //!
-//! A room may name only rooms above it in this list. `answer`, `serve` and `operate` never name the
+//! A room may name only rooms above it in this list. `answer`, `serve`, `operate` and `page` never name the
 //! compiler's rooms: they see a verified generation of `out/` and nothing else. `tests/tidy.rs` holds this order.
 
 // The bans of clippy.toml bind in the pure rooms alone, where each is denied again.
@@ -48,7 +49,7 @@ macro_rules! shell {
 // In reading order; tests/tidy.rs has the same.
 pure! { source diag syntax schema eval model check why out emit edit event answer simulate }
 
-shell! { store terminal storage deploy serve operate lab lsp cli }
+shell! { store terminal storage deploy serve operate page lab lsp cli }
 
 use std::collections::{BTreeMap, BTreeSet};
 

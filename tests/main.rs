@@ -29,6 +29,7 @@ mod network;
 mod nfs;
 mod noise;
 mod oracle;
+mod page;
 mod pages;
 mod power;
 mod program;

@@ -173,6 +173,8 @@ pub(crate) const PAIRS: &[Pair] = &[
     ("profile amt", "site s timezone=\"Europe/Zagreb\"\nsecret a file=\"/a\"\nsecret b file=\"/b\"\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" profile=p }\nprofile p amt=§ { local }", "a", "b"),
     ("profile amt-tls", "site s timezone=\"Europe/Zagreb\"\nsecret a file=\"/a\"\nsecret b file=\"/b\"\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" profile=p amt=a }\nprofile p amt-tls=§ { local }", "#true", "#false"),
     ("runbooks 0", "site s\nrunbooks §\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" }", "on", "off"),
+    ("page port", net!("network n \"10.0.0.0/24\"\npage port=§"), "8080", "8081"),
+    ("page from", net!("network n \"10.0.0.0/24\" { group g { host h 5 \"02:00:00:00:00:01\" } }\npage from=§"), "n", "\"group:g\""),
     ("trends keep", "site s\nnetwork n \"10.0.0.0/24\"\ntrends keep=§", "\"365d\"", "\"730d\""),
     ("host note", "site s\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" note=§ }", "\"at the door\"", "\"in the cellar\""),
     ("profile wake", "site s timezone=\"Europe/Zagreb\"\nnetwork n \"10.0.0.0/24\" { host h 5 \"02:00:00:00:00:01\" profile=p }\nprofile p wake=§ { local }", "#true", "#false"),

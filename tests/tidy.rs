@@ -14,7 +14,7 @@ use crate::harness::{ROOT, files};
 /// A room may name only rooms before it.
 const ORDER: &[&str] = &[
     "source", "diag", "syntax", "schema", "eval", "model", "check", "why", "out", "emit", "edit", "event", "answer", "simulate",
-    "store", "terminal", "storage", "deploy", "serve", "operate", "lab", "lsp", "cli",
+    "store", "terminal", "storage", "deploy", "serve", "operate", "page", "lab", "lsp", "cli",
 ];
 /// What the serving half must never see.
 const COMPILER: &[&str] = &["syntax", "schema", "eval", "model", "check", "emit"];
@@ -53,7 +53,7 @@ fn a_room_names_only_rooms_to_its_left() {
         let Some(at) = ORDER.iter().position(|name| *name == room) else { continue };
         for other in named(&text) {
             let backwards = ORDER.iter().position(|name| *name == other).unwrap() > at;
-            let compiler = matches!(room, "answer" | "serve" | "operate") && COMPILER.contains(&other);
+            let compiler = matches!(room, "answer" | "serve" | "operate" | "page") && COMPILER.contains(&other);
             let answer = room == "answer" && !matches!(other, "out" | "event" | "answer");
             if backwards || compiler || answer {
                 wrong.push(format!("src/{path} names crate::{other}"));

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
 use super::{Failure, Outcome};
-use crate::operate;
 use crate::serve::clock::{Clock, moment};
-use crate::serve::{Options, run as serve};
+use crate::serve::{Beside, Handle, Options, run as serve};
+use crate::{operate, page};
 
 /// Serve a generation: DHCP, TFTP, DNS, HTTP, syslog
 ///
@@ -59,8 +59,25 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         user: args.user.clone(),
         clock,
     };
-    serve(options, operate::begin)?;
+    serve(options, begin)?;
     Ok(Outcome::Good)
+}
+
+/// What runs beside the services: the page shows what the operating half does.
+fn begin(handle: &Handle) -> Result<Box<dyn Beside>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Box::new(Both { operate: operate::begin(handle)?, page: page::begin(handle)? }))
+}
+
+struct Both {
+    operate: Box<dyn Beside>,
+    page: Box<dyn Beside>,
+}
+
+impl Beside for Both {
+    fn end(self: Box<Self>) {
+        self.page.end();
+        self.operate.end();
+    }
 }
 
 /// Standard error, for a log: a full disk or a closed pipe loses lines, and never the service.

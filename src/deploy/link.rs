@@ -39,6 +39,11 @@ pub enum Link {
     There(Box<Session>),
 }
 
+/// The generations of a store on this machine.
+pub fn list(store: &Path) -> Result<Vec<Row>> {
+    Link::Here(Box::new(HereLink(Far::new(store, None)))).list()
+}
+
 /// A store on this machine.
 pub struct HereLink(Far);
 

@@ -29,7 +29,7 @@ mod survey;
 use std::path::PathBuf;
 
 pub use far::{Back, Desire, Executed, Order, Planned, Row, Tree, Who, answer_lines};
-pub use link::{Link, Target};
+pub use link::{Link, Target, list};
 pub use ssh::Ssh;
 
 use crate::answer::dns::ZoneError;

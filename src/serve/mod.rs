@@ -18,7 +18,7 @@ mod files;
 mod forward;
 mod http;
 pub mod journal;
-mod peers;
+pub mod peers;
 mod rehearsal;
 pub mod state;
 mod syslog;

@@ -10,17 +10,17 @@ const PER_PEER_MAX: usize = 64;
 
 /// Counts what each address holds.
 #[derive(Clone, Default)]
-pub(super) struct Peers(Rc<RefCell<BTreeMap<Ipv4Addr, usize>>>);
+pub struct Peers(Rc<RefCell<BTreeMap<Ipv4Addr, usize>>>);
 
 /// One thing that an address holds; dropping it gives it back.
-pub(super) struct Held {
+pub struct Held {
     peers: Peers,
     address: Ipv4Addr,
 }
 
 impl Peers {
     /// `None` where the address holds too much already.
-    pub(super) fn hold(&self, address: Ipv4Addr) -> Option<Held> {
+    pub fn hold(&self, address: Ipv4Addr) -> Option<Held> {
         let mut counts = self.0.borrow_mut();
         let count = counts.entry(address).or_default();
         if *count >= PER_PEER_MAX {

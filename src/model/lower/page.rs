@@ -13,6 +13,7 @@ pub(super) fn page(node: &Node<'_>, diags: &mut Diags) -> Option<Page> {
     let errors = diags.errors();
     let from = node.prop("from").map(|entry| callers(entry, "from", "page/from", diags)).unwrap_or_default();
     let said = node.prop("port").and_then(|entry| Some(At { value: u16::try_from(entry.int()?).ok()?, span: entry.value_span }));
-    let port = said.unwrap_or(At { value: PORT, span: node.prop("port").map_or(node.span, |entry: &Entry<'_>| entry.value_span) });
+    let port =
+        said.unwrap_or(At { value: PORT, span: node.prop("port").map_or(node.span, |entry: &Entry<'_>| entry.value_span) });
     Some(Page { port, from, span: node.span }).filter(|_| diags.errors() == errors)
 }

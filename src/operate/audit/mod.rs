@@ -5,7 +5,7 @@
 //!                └─► query, boots: also while nobody serves          cursor: what the sink has
 //! ```
 //! [`line`] is a record in the spool, [`segment`] a file of it, [`spool`] appends. [`document`] groups what a
-//! [`sink`] sends by [`couch`]; [`keep`] lets old segments go. [`query`] and [`boots`] read.
+//! [`sink`] sends by [`couch`]; [`keep`] lets old segments go. [`query`], [`newest`] and [`boots`] read.
 //!
 //! **Invariant:** what was recorded survives a kill of this program, for it is in the kernel's hands before
 //! the reply goes out; a power cut loses at most the last second, for the disk has it then. Nothing is
@@ -18,6 +18,7 @@ pub mod document;
 mod house;
 mod keep;
 pub mod line;
+pub mod newest;
 mod owner;
 pub mod query;
 mod room;

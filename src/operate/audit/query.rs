@@ -77,13 +77,13 @@ pub fn is_there(state: &Path) -> Result<bool> {
     }
 }
 
-fn failed(step: &'static str, path: &Path, source: std::io::Error) -> Error {
+pub(super) fn failed(step: &'static str, path: &Path, source: std::io::Error) -> Error {
     let path = path.to_owned();
     if source.kind() == ErrorKind::PermissionDenied { Error::Denied { path } } else { Error::Io { step, path, source } }
 }
 
 impl Filter {
-    fn wants(&self, entry: &Entry) -> bool {
+    pub(super) fn wants(&self, entry: &Entry) -> bool {
         let in_time = self.since.is_none_or(|since| entry.at >= since) && self.until.is_none_or(|until| entry.at < until);
         let is_host = |name: &String| {
             let named = [entry.host(), Some(entry.source()), entry.text("mac"), entry.text("address")];

@@ -69,7 +69,7 @@ impl Wire {
 
     /// The next frame that waits; `None` for one that is none of ours.
     pub(super) fn take(&mut self) -> io::Result<Option<Arrival>> {
-        let mut beside = Vec::with_capacity(BESIDE_BYTES);
+        let mut beside = vec![0; BESIDE_BYTES];
         let mut parts = [IoSliceMut::new(&mut self.buffer)];
         let flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
         let message = recvmsg::<LinkAddr>(self.socket.as_raw_fd(), &mut parts, Some(&mut beside), flags)?;

@@ -8,6 +8,7 @@
 
 mod recent;
 mod strangers;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -246,8 +247,12 @@ fn wrong(known: &Known<'_>, networks: &[NetworkView]) -> Vec<Wrong> {
     let mut all: Vec<Wrong> = open
         .map(|alert| Wrong {
             kind: "alert",
-            host: Some(alert.host.clone()),
-            text: format!("{}: {}", alert.check, alert.why),
+            // The router of a network need not be a host.
+            host: Some(alert.host.clone()).filter(|host| known.tables.facts.contains_key(host)),
+            text: match known.tables.facts.contains_key(&alert.host) {
+                true => format!("{}: {}", alert.check, alert.why),
+                false => format!("{}, {}: {}", alert.host, alert.check, alert.why),
+            },
             since: alert.fired,
             behind: alert.behind.clone(),
         })

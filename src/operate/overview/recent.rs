@@ -11,11 +11,13 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::words;
 use crate::event::{Event, Record};
 use crate::operate::Result;
 use crate::operate::audit::line::Entry;
 use crate::operate::audit::query::{self, Filter};
 use crate::out::table::Tables;
+use crate::terminal::escaped;
 
 /// How long something tells anything here, in microseconds.
 pub const RECENT_MICROS: i64 = 86_400 * 1_000_000;
@@ -124,10 +126,11 @@ impl Recent {
         }
         self.last.push_back(Happened {
             at: entry.at,
-            who: host.unwrap_or_else(|| entry.source()).to_owned(),
-            is_host: host.is_some(),
-            service: entry.service().to_owned(),
-            text: query::body(entry),
+            who: escaped(host.unwrap_or_else(|| entry.source())),
+            // The router of a network need not be a host.
+            is_host: host.is_some_and(|host| tables.facts.contains_key(host)),
+            service: escaped(entry.service()),
+            text: escaped(&words::of(entry)),
         });
     }
 
@@ -200,7 +203,7 @@ impl Recent {
             }
             _ => return,
         };
-        self.troubles.insert((kind, about), Trouble { at: entry.at, host: host.map(str::to_owned), text });
+        self.troubles.insert((kind, about), Trouble { at: entry.at, host: host.map(str::to_owned), text: escaped(&text) });
         forget(&mut self.troubles, TROUBLES_MAX, |trouble| trouble.at);
     }
 }
