@@ -143,13 +143,13 @@ struct Output {
 impl Output {
     /// Never over a file that is there, nor through a link: a capture is made by root, often in /tmp.
     fn create(path: &Path, options: &Options) -> Result<Output> {
-        let file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => {
-                    Error::Asked { what: format!("{} is there already: give -o another name, or remove it", path.display()) }
-                }
-                _ => io_error("create", path, error),
-            })?;
+        let refused = |error: io::Error| {
+            if error.kind() != ErrorKind::AlreadyExists {
+                return io_error("create", path, error);
+            }
+            Error::Asked { what: format!("{} is there already: give -o another name, or remove it", path.display()) }
+        };
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
         let mut output = Output { path: path.to_owned(), file, waiting: Vec::new(), bytes: 0, places: BTreeMap::new() };
         output.add(&pcapng::section());
         output.add(&pcapng::names(options.names.addresses.iter().map(|(address, name)| (*address, name.as_str()))));
