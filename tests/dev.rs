@@ -76,7 +76,7 @@ fn what_is_saved_is_served_until_the_session_is_stopped() {
     assert_eq!(fs::read_to_string(dev.0.0.join(".pxelator-dev/.gitignore")).unwrap(), "*\n");
     assert!(dev.dev(&["--stop"]).starts_with(&format!("{name} has ended; leases stay in ")));
     assert!(!tool("ps", &["-eo", "args"]).contains(&format!("--port-offset {OFFSET}")), "the server is gone");
-    assert_eq!(dev.address().contains("10.66"), false);
+    assert!(!dev.address().contains("10.66"));
     assert_eq!(dev.dev(&["--stop"]), format!("error: no session {name} runs\n"));
 }
 

@@ -186,10 +186,15 @@ const HINTS: &str = r#"printf '%s\n' "to try:" "  dig @127.0.0.1 -p $((53 + $1))
 
 /// What tmux prints; `None` where it refuses.
 fn tmux(words: &[&str]) -> Result<Option<String>, Failure> {
-    let output = Command::new("tmux").args(words).stdin(Stdio::null()).output().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "dev wants tmux, which is not installed: apt-get install tmux".to_owned(),
-        _ => format!("cannot run tmux: {error}"),
-    })?;
+    let lacking = |error: std::io::Error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        if missing {
+            "dev wants tmux, which is not installed: apt-get install tmux".to_owned()
+        } else {
+            format!("cannot run tmux: {error}")
+        }
+    };
+    let output = Command::new("tmux").args(words).stdin(Stdio::null()).output().map_err(lacking)?;
     Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 

@@ -40,9 +40,12 @@ impl Filter {
     /// The protocol of a frame that is meant; the outer `None` for others.
     pub(super) fn take(&mut self, frame: &Frame<'_>) -> Option<Option<Protocol>> {
         let protocol = self.protocol(frame);
-        let dhcp = match &frame.inner {
-            Inner::Ip { carried: Carried::Udp { data, .. }, .. } if protocol == Some(Protocol::Dhcp) => of_dhcp(data),
-            _ => None,
+        let dhcp = if protocol == Some(Protocol::Dhcp)
+            && let Inner::Ip { carried: Carried::Udp { data, .. }, .. } = &frame.inner
+        {
+            of_dhcp(data)
+        } else {
+            None
         };
         if let Some((mac, given)) = dhcp
             && !given.is_unspecified()

@@ -17,7 +17,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
@@ -142,15 +142,15 @@ struct Output {
 
 impl Output {
     /// Never over a file that is there, nor through a link: a capture is made by root, often in /tmp.
-    fn create(path: &PathBuf, options: &Options) -> Result<Output> {
-        let file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => {
-                    Error::Asked { what: format!("{} is there already: give -o another name, or remove it", path.display()) }
-                }
-                _ => io_error("create", path, error),
-            })?;
-        let mut output = Output { path: path.clone(), file, waiting: Vec::new(), bytes: 0, places: BTreeMap::new() };
+    fn create(path: &Path, options: &Options) -> Result<Output> {
+        let refused = |error: io::Error| {
+            if error.kind() != ErrorKind::AlreadyExists {
+                return io_error("create", path, error);
+            }
+            Error::Asked { what: format!("{} is there already: give -o another name, or remove it", path.display()) }
+        };
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
+        let mut output = Output { path: path.to_owned(), file, waiting: Vec::new(), bytes: 0, places: BTreeMap::new() };
         output.add(&pcapng::section());
         output.add(&pcapng::names(options.names.addresses.iter().map(|(address, name)| (*address, name.as_str()))));
         for (index, name) in wire::interfaces().unwrap_or_default() {
