@@ -29,10 +29,7 @@ impl Starting {
     /// the host, and the microseconds since its firmware's first word.
     pub(in crate::operate) fn hear(&mut self, record: &Record) -> Option<(String, i64)> {
         let owner = self.owners.of(&record.event);
-        let begins = match &record.event {
-            Event::ClientDiscovered { host, arch: Some(_), .. } => host.clone(),
-            _ => None,
-        };
+        let begins = if let Event::ClientDiscovered { host, arch: Some(_), .. } = &record.event { host.clone() } else { None };
         if begins.is_none() && self.boots.is_empty() {
             return None;
         }

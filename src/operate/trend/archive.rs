@@ -85,10 +85,9 @@ pub(super) fn update(path: &Path, at: i64, values: &[Option<f64>], kind: Kind) -
 pub(super) fn last(path: &Path) -> Result<i64> {
     let _turn = turn();
     let info = info::info(path).map_err(|error| failed("read", path, error))?;
-    match info.get("last_update") {
-        Some(info::InfoValue::Count(secs)) => Ok(i64::try_from(*secs).unwrap_or(i64::MAX)),
-        _ => Err(Error::Io { step: "read", path: path.to_owned(), source: std::io::Error::other("it has no last update") }),
-    }
+    let last = info.get("last_update").and_then(|value| value.clone().into_count());
+    let none = || Error::Io { step: "read", path: path.to_owned(), source: std::io::Error::other("it has no last update") };
+    last.map(|secs| i64::try_from(secs).unwrap_or(i64::MAX)).ok_or_else(none)
 }
 
 /// What is known of a stretch of time.

@@ -42,9 +42,9 @@ pub fn list(state: &Path) -> Result<Vec<Series>> {
     let mut all = Vec::new();
     for kind in Kind::ALL {
         let folder = state.join(FOLDER).join(kind.name());
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::PermissionDenied => Error::Denied { path: folder.clone() },
-            _ => Error::Io { step: "read", path: folder.clone(), source },
+        let failed = |source: std::io::Error| {
+            let path = folder.clone();
+            if source.kind() == std::io::ErrorKind::PermissionDenied { Error::Denied { path } } else { Error::Io { step: "read", path, source } }
         };
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
