@@ -5,10 +5,12 @@
 mod amt;
 mod answers;
 mod audit;
+mod capture;
 mod commands;
 mod compile;
 mod day;
 mod deploy;
+mod dev;
 mod diff;
 mod edit;
 mod engines;

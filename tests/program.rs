@@ -255,6 +255,8 @@ fn every_command_has_help_with_an_example() {
         "explain",
         "simulate",
         "serve",
+        "capture",
+        "dev",
         "lab boot",
         "completion",
         "man",

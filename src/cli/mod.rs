@@ -6,11 +6,13 @@
 mod alerts;
 mod audit;
 mod build;
+mod capture;
 mod changes;
 mod check;
 mod completion;
 mod deploy;
 mod deploy_far;
+mod dev;
 mod diff;
 mod explain;
 mod export;
@@ -31,6 +33,7 @@ mod rollback;
 mod serve;
 mod simulate;
 mod site;
+mod status;
 mod storage;
 mod target;
 mod trend;
@@ -72,12 +75,15 @@ enum Command {
     Serve(serve::Args),
     Audit(audit::Args),
     Alerts(alerts::Args),
+    Capture(capture::Args),
+    Dev(dev::Args),
     Export(export::Args),
     Lab(lab::Args),
     Storage(storage::Args),
     Changes(changes::Args),
     Power(power::Args),
     Trend(trend::Args),
+    Status(status::Args),
     Lsp(lsp::Args),
     Completion(completion::Args),
     Man(man::Args),
@@ -135,12 +141,15 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Alerts(args) => alerts::run(args),
+        Command::Capture(args) => capture::run(args),
+        Command::Dev(args) => dev::run(args),
         Command::Export(args) => export::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Storage(args) => storage::run(args),
         Command::Changes(args) => changes::run(args),
         Command::Power(args) => power::run(args),
         Command::Trend(args) => trend::run(args),
+        Command::Status(args) => status::run(args),
         Command::Lsp(args) => lsp::run(args),
         Command::Completion(args) => completion::run(args),
         Command::Man(args) => man::run(args),

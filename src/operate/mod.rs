@@ -14,6 +14,7 @@
 //! To add a part: a file or folder here with `begin`, and a line in [`PARTS`].
 
 pub mod audit;
+pub mod capture;
 pub mod monitor;
 pub mod overview;
 pub mod power;

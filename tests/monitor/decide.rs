@@ -100,7 +100,7 @@ fn what_lies_before_what_is_read_off_the_site() {
         told,
         [
             "attic-01 tcp 445 < router-attic ping",
-            "boot ping < link to lan link",
+            "boot ping < -",
             "gateway of hall ping < link to lan link",
             "hall-01 ping < gateway of hall ping",
             "hall-02 ping < gateway of hall ping",
@@ -157,8 +157,9 @@ fn a_dead_gateway_is_one_alert_and_its_children_count_anew() {
 fn the_whole_link_is_one_alert() {
     let mut story = Story::of("check ping on=\"lan, hall\" fails=1\ncheck tcp 445 on=\"host:nas\" fails=1");
     story.rounds(1);
-    story.failing = story.judge.plan().checks.keys().map(|id| (id.clone(), "no carrier".to_owned())).collect();
-    assert_eq!(story.rounds(9), ["fired link to lan link [boot hall-01 hall-02 nas] no carrier"]);
+    let cut = story.judge.plan().checks.keys().filter(|id| *id != "boot ping");
+    story.failing = cut.map(|id| (id.clone(), "no carrier".to_owned())).collect();
+    assert_eq!(story.rounds(9), ["fired link to lan link [hall-01 hall-02 nas] no carrier"]);
     story.fail(&[]);
     assert_eq!(story.rounds(9), ["resolved link to lan link: it answers again"]);
 }

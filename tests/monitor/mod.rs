@@ -83,6 +83,9 @@ impl Exim {
 
     fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
+            // What it took and did not put away it would deliver again after its next start.
+            let waiting = || fs::read_dir(self.folder.join("spool/input")).map_or(0, Iterator::count);
+            until("exim has delivered all", || (waiting() == 0).then_some(()));
             child.kill().unwrap();
             child.wait().unwrap();
             fs::remove_file(self.folder.join("log/mainlog")).unwrap();

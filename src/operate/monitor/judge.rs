@@ -16,49 +16,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::found::{Found, News, Wanted};
 use super::plan::{Plan, Watched};
 use super::seen::{Alert, CheckSeen, State};
 
 /// How often in a row something must answer until it is well again.
 const GOODS: u32 = 2;
+/// How many of those behind an implied check are asked before it counts.
+const WITNESSES_MAX: usize = 8;
 /// How many hosts behind something an alert names.
 const BEHIND_MAX: usize = 4096;
 /// How long a resolved alert is shown.
 const SHOWN_SECS: i64 = 7 * 86_400;
 /// How many resolved alerts are kept at most.
 const RESOLVED_MAX: usize = 1000;
-
-/// What a question came to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Found {
-    Good {
-        millis: f64,
-    },
-    Bad {
-        why: String,
-    },
-    /// Nothing can be said: we may not ask.
-    Unable {
-        why: String,
-    },
-}
-
-/// What a schedule says of its hosts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    On,
-    /// It was turned on a little while ago, and may still start.
-    Starting,
-    Off,
-}
-
-/// What somebody must be told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum News {
-    Fired(Alert),
-    /// With the reason.
-    Resolved(Alert, String),
-}
 
 /// What is known of one check.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +49,8 @@ struct Known {
     doubt: Option<u64>,
     /// Answers to questions of before count no more.
     fresh: u64,
+    /// The question that was heard of last.
+    heard: u64,
     is_unable: bool,
 }
 
@@ -108,14 +81,14 @@ impl Judge {
     /// Takes over a generation.
     pub fn settle(&mut self, plan: Plan, now: i64) -> Vec<News> {
         self.plan = plan;
-        let gone = |alert: &&Alert| alert.resolved.is_none() && !self.plan.checks.contains_key(&check_id(alert));
-        let gone: Vec<String> = self.alerts.iter().filter(gone).map(check_id).collect();
+        let gone = |alert: &&Alert| alert.resolved.is_none() && !self.plan.checks.contains_key(&alert.check_id());
+        let gone: Vec<String> = self.alerts.iter().filter(gone).map(Alert::check_id).collect();
         gone.iter().for_each(|id| self.resolve(id, "it is no longer watched", now));
         self.known.retain(|id, _| self.plan.checks.contains_key(id));
         for id in self.plan.checks.keys() {
             self.known.entry(id.clone()).or_insert_with(|| Known { since: now, ..Known::default() });
         }
-        let open: BTreeSet<String> = self.alerts.iter().filter(|alert| alert.resolved.is_none()).map(check_id).collect();
+        let open: BTreeSet<String> = self.alerts.iter().filter(|alert| alert.resolved.is_none()).map(Alert::check_id).collect();
         for (id, known) in &mut self.known {
             // The file of checks may be older than that of what was fired.
             match (open.contains(id), known.state == State::Down) {
@@ -183,7 +156,7 @@ impl Judge {
         let Some(known) = self.known.get_mut(id).filter(|known| known.state != State::Off && question >= known.fresh) else {
             return Vec::new();
         };
-        known.at = now;
+        (known.at, known.heard) = (now, question);
         known.is_unable = matches!(found, Found::Unable { .. });
         match found {
             Found::Good { millis } => {
@@ -290,7 +263,7 @@ impl Judge {
     /// It failed; is it down, or what lies before it?
     fn decide(&mut self, id: &str, now: i64) {
         let Some(watched) = self.plan.checks.get(id) else { return };
-        let (fails, parent) = (watched.fails, watched.parent.clone());
+        let (fails, parent, is_implied) = (watched.fails, watched.parent.clone(), watched.is_implied);
         let before = parent.as_ref().and_then(|parent| self.known.get(parent));
         let (before, is_unable, good_at) =
             before.map_or((State::Up, true, 0), |known| (known.state, known.is_unable, known.good_at));
@@ -303,9 +276,10 @@ impl Judge {
             }
             State::Unknown | State::Up | State::Failing => {}
         }
-        if known.failures < fails {
-            return set(known, State::Failing, now);
+        if known.failures < fails || is_implied && self.has_a_say_left(id) {
+            return self.known.get_mut(id).into_iter().for_each(|known| set(known, State::Failing, now));
         }
+        let Some(known) = self.known.get_mut(id) else { return };
         let is_new = known.doubt.is_none();
         let doubt = *known.doubt.get_or_insert(asked);
         if is_unable || good_at > doubt {
@@ -314,6 +288,20 @@ impl Judge {
         set(known, State::Failing, now);
         // Once; from then on the parent is asked at its own pace, for it may be down, and must fail often enough.
         self.urgent.extend(parent.filter(|_| is_new));
+    }
+
+    /// Nobody asked for an implied check: it says something only where what lies behind it fails too. Some of
+    /// those that answered last are asked at once.
+    fn has_a_say_left(&mut self, id: &str) -> bool {
+        let first_failed = self.known.get(id).map_or(0, |known| known.first_failed);
+        let behind: Vec<(&String, &Known)> =
+            self.plan.children(id).iter().filter_map(|child| Some((child, self.known.get(child)?))).collect();
+        let fails = behind.iter().any(|(_, known)| known.failures > 0 || known.state == State::Down);
+        let unasked = behind.iter().filter(|(_, known)| known.state == State::Up && known.heard < first_failed);
+        let unasked: Vec<String> = unasked.take(WITNESSES_MAX).map(|(child, _)| (*child).clone()).collect();
+        let is_left = !fails || !unasked.is_empty();
+        self.urgent.extend(unasked);
+        is_left
     }
 
     fn fire(&mut self, id: &str, now: i64) {
@@ -336,7 +324,7 @@ impl Judge {
             why = format!("{why}; so fails {}", too.into_iter().collect::<Vec<_>>().join(", "));
         }
         let alert = Alert {
-            id: alert_id(id, now),
+            id: Alert::name(id, now),
             host: watched.host,
             check: watched.check,
             fired: now,
@@ -351,7 +339,7 @@ impl Judge {
     }
 
     fn resolve(&mut self, id: &str, why: &str, now: i64) {
-        let open = |alert: &&mut Alert| alert.resolved.is_none() && check_id(alert) == id;
+        let open = |alert: &&mut Alert| alert.resolved.is_none() && alert.check_id() == id;
         for alert in self.alerts.iter_mut().filter(open) {
             // A clock that was set back ends nothing before it began.
             alert.resolved = Some(now.max(alert.fired));
@@ -383,15 +371,4 @@ fn set(known: &mut Known, state: State, now: i64) {
     if known.state != state {
         (known.state, known.since) = (state, now);
     }
-}
-
-/// The check that an alert is about.
-pub fn check_id(alert: &Alert) -> String {
-    format!("{} {}", alert.host, alert.check)
-}
-
-/// Of this check and moment, and of no other: receivers know by it what they have already.
-fn alert_id(check: &str, now: i64) -> String {
-    let hash = blake3::hash(format!("{check} {now}").as_bytes());
-    hash.to_hex().as_str().chars().take(16).collect()
 }

@@ -13,6 +13,7 @@
 //! **Invariant:** each alert that was fired is resolved, also after a restart, a new generation and a kill;
 //! and what lies behind something that is down fires nothing.
 
+mod found;
 pub mod judge;
 mod memory;
 mod ping;

@@ -49,7 +49,7 @@ impl Pinger {
         let socket = UdpSocket::from_std(std::net::UdpSocket::from(OwnedFd::from(socket)))?;
         let mut key = [0; 8];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        Ok(Pinger { socket: socket, is_raw: raw.is_some(), key, waiting: Mutex::default() })
+        Ok(Pinger { socket, is_raw: raw.is_some(), key, waiting: Mutex::default() })
     }
 
     /// Milliseconds, or why there is no answer.
@@ -115,10 +115,13 @@ impl Pinger {
 
 /// Why nothing could be sent.
 pub(super) fn no_way(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NetworkUnreachable => "this boot server has no way to it: no interface is up that leads there".to_owned(),
-        ErrorKind::HostUnreachable => "nobody answers for this address".to_owned(),
-        _ => error.to_string(),
+    let kind = error.kind();
+    if kind == ErrorKind::NetworkUnreachable {
+        "this boot server has no way to it: no interface is up that leads there".to_owned()
+    } else if kind == ErrorKind::HostUnreachable {
+        "nobody answers for this address".to_owned()
+    } else {
+        error.to_string()
     }
 }
 

@@ -107,7 +107,13 @@ impl Plan {
         if watched.check != "ping" && self.checks.contains_key(&ping) {
             return Some((ping, None));
         }
-        match tables.facts.get(&watched.host) {
+        let fact = tables.facts.get(&watched.host);
+        let is_server = |address| tables.networks.iter().any(|network| network.server == Some(address));
+        if fact.and_then(|row| row.address).is_some_and(is_server) {
+            // The boot server reaches itself by no cable.
+            return None;
+        }
+        match fact {
             Some(FactRow { behind: Some(router), network, .. }) => {
                 Some(self.router(*router, network.as_deref(), hosts.get(router).copied(), tables))
             }

@@ -76,6 +76,19 @@ pub struct Alert {
     pub waiting: Vec<String>,
 }
 
+impl Alert {
+    /// The check that it is about.
+    pub fn check_id(&self) -> String {
+        format!("{} {}", self.host, self.check)
+    }
+
+    /// An id of this check and moment, and of no other: receivers know by it what they have already.
+    pub fn name(check: &str, fired: i64) -> String {
+        let hash = blake3::hash(format!("{check} {fired}").as_bytes());
+        hash.to_hex().as_str().chars().take(16).collect()
+    }
+}
+
 /// What is known in this state folder; `None` where nothing was ever watched.
 pub fn read(state: &Path) -> Result<Option<Seen>> {
     let path = state.join(SEEN);

@@ -38,7 +38,7 @@ pub(super) fn noun(area: Area, count: usize) -> &'static str {
         Area::Loaders => ("loader", "loaders"),
         Area::Texts => ("text", "texts"),
         Area::Audit => ("audit", "audit"),
-        Area::Checks => ("check of", "checks of"),
+        Area::Checks => ("check of", "checks"),
         Area::Alerts => ("alerts", "alerts"),
         Area::Page => ("page", "page"),
         Area::Files => ("file", "files"),
