@@ -190,6 +190,7 @@ fn hostile_names_are_words_and_nothing_else() {
         "/nope/%3Cscript%3E",
     ] {
         let html = scene.curl(&[&format!("{PAGE}{path}")]);
+        assert!(!html.contains('\u{202e}'), "{path} turns the direction of writing");
         assert!(
             !html.contains("<script>") && !html.contains("<img src=x") && html.matches("<script").count() == 1,
             "{path}: {html}"
