@@ -15,5 +15,7 @@ pub(super) fn time(text: &str) -> Result<i64, String> {
         return Ok(day.as_microsecond());
     }
     let read = moment(text).map(Timestamp::as_microsecond);
-    read.map_err(|_| format!("`{text}` is no time: write how long ago (2h), a date (2026-11-25, UTC) or a moment (2026-11-25T07:30:00+01:00)"))
+    read.map_err(|_| {
+        format!("`{text}` is no time: write how long ago (2h), a date (2026-11-25, UTC) or a moment (2026-11-25T07:30:00+01:00)")
+    })
 }

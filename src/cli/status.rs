@@ -19,7 +19,9 @@ use crate::terminal::{escaped, print};
 ///
 /// Reads out/ and the state folder, whether or not anybody serves. Exit code 1 says that something is wrong.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator status\n  pxelator status --hosts          # every host, and not only those that are not as they should be\n  pxelator status --format json")]
+#[command(
+    after_help = "Examples:\n  pxelator status\n  pxelator status --hosts          # every host, and not only those that are not as they should be\n  pxelator status --format json"
+)]
 pub(super) struct Args {
     /// Every host, and not only those that are not as they should be
     #[arg(long)]
@@ -59,7 +61,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 
 fn text(told: &Overview, serving: Option<&Serving>, args: &Args) -> String {
     let mut out = match serving {
-        Some(serving) => format!("serving generation {} for {}\n", short(&serving.generation), ago(told.at, i64::try_from(serving.since).unwrap_or(0))),
+        Some(serving) => format!(
+            "serving generation {} for {}\n",
+            short(&serving.generation),
+            ago(told.at, i64::try_from(serving.since).unwrap_or(0))
+        ),
         None => format!("nobody serves with the state folder {}\n", args.state.display()),
     };
     let _infallible = writeln!(out, "{}", tally(&told.tally));
@@ -75,7 +81,8 @@ fn text(told: &Overview, serving: Option<&Serving>, args: &Args) -> String {
     for stranger in &told.unknown {
         let heard = stranger.heard.map_or_else(String::new, |heard| format!(", heard {} ago", ago(told.at, heard)));
         let network = stranger.network.as_deref().unwrap_or("no network of the site");
-        let _infallible = writeln!(out, "  {} in {}{heard}\n    {}", escaped(&stranger.mac), escaped(network), escaped(&stranger.line));
+        let _infallible =
+            writeln!(out, "  {} in {}{heard}\n    {}", escaped(&stranger.mac), escaped(network), escaped(&stranger.line));
     }
     out
 }
@@ -120,7 +127,8 @@ fn tally(tally: &Tally) -> String {
         (tally.off, "off by schedule"),
         (tally.unknown, "not known"),
     ];
-    let shown: Vec<String> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let shown: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     format!("{} hosts: {}", tally.hosts, shown.join(", "))
 }
 

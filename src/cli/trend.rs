@@ -52,7 +52,9 @@ struct ShowArgs {
 
 /// Draw series of one unit into one picture
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator trend graph leases/lan --since 1w -o leases.png\n  pxelator trend graph requests/dns requests/tftp --since 1d --dark -o requests.svg")]
+#[command(
+    after_help = "Examples:\n  pxelator trend graph leases/lan --since 1w -o leases.png\n  pxelator trend graph requests/dns requests/tftp --since 1d --dark -o requests.svg"
+)]
 struct GraphArgs {
     /// Such as leases/lan; `pxelator trend list` has all
     #[arg(value_name = "SERIES", required = true)]
@@ -107,7 +109,9 @@ fn all(state: &Path) -> Result<Outcome, Failure> {
         return Err(nothing(state).into());
     }
     let width = known.iter().map(|series| series.to_string().len()).max().unwrap_or_default();
-    let lines = known.iter().map(|series| format!("{:<width$}  {}, in {}\n", series.to_string(), series.kind.about(), series.kind.unit()));
+    let lines = known
+        .iter()
+        .map(|series| format!("{:<width$}  {}, in {}\n", series.to_string(), series.kind.about(), series.kind.unit()));
     print(&lines.collect::<String>());
     Ok(Outcome::Good)
 }
@@ -140,12 +144,24 @@ const DAY: i64 = 86_400;
 fn show(args: &ShowArgs) -> Result<Outcome, Failure> {
     let (state, now) = (&args.place.state, Timestamp::now().as_second());
     let series = known(state, &args.series)?;
-    let mut text = format!("{series}: {}, in {}\n{:<8}{:>12}{:>12}{:>12}\n", series.kind.about(), series.kind.unit(), "", "last", "mean", "most");
+    let mut text = format!(
+        "{series}: {}, in {}\n{:<8}{:>12}{:>12}{:>12}\n",
+        series.kind.about(),
+        series.kind.unit(),
+        "",
+        "last",
+        "mean",
+        "most"
+    );
     for (name, secs) in [("day", DAY), ("week", 7 * DAY), ("month", 31 * DAY), ("year", 366 * DAY)] {
-        let values: Vec<f64> = figures(state, &series, now - secs, now)?.iter().filter_map(|row| row.values.first().copied().flatten()).collect();
+        let values: Vec<f64> =
+            figures(state, &series, now - secs, now)?.iter().filter_map(|row| row.values.first().copied().flatten()).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let cells = [values.last().copied(), (!values.is_empty()).then_some(mean), most(state, &series, now - secs, now)?];
-        let cells: String = cells.into_iter().map(|value| format!("{:>12}", value.map_or_else(|| "-".into(), |value| format!("{value:.2}")))).collect();
+        let cells: String = cells
+            .into_iter()
+            .map(|value| format!("{:>12}", value.map_or_else(|| "-".into(), |value| format!("{value:.2}"))))
+            .collect();
         text.push_str(&format!("{name:<8}{cells}\n"));
     }
     text.push_str(&format!("{}  the last day, half an hour each\n", sparks(&figures(state, &series, now - DAY, now)?, now)));
@@ -170,7 +186,10 @@ fn sparks(rows: &[crate::operate::trend::Figures], now: i64) -> String {
     let most = means.iter().flatten().copied().fold(0.0, f64::max);
     let block = |mean: &Option<f64>| match mean {
         None => '·',
-        Some(mean) => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'].get((mean / most.max(f64::MIN_POSITIVE) * 7.0).round() as usize).copied().unwrap_or('█'),
+        Some(mean) => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+            .get((mean / most.max(f64::MIN_POSITIVE) * 7.0).round() as usize)
+            .copied()
+            .unwrap_or('█'),
     };
     means.iter().map(block).collect()
 }

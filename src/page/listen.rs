@@ -113,7 +113,7 @@ async fn respond(request: hyper::Request<Incoming>, peer: Ipv4Addr, shared: &Sha
     }
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let route = Route::parse(request.uri().path(), request.uri().query());
-    Ok(match route {
+    Ok(match &route {
         Route::Style => asset("text/css; charset=utf-8", STYLE, known),
         Route::Script => asset("text/javascript; charset=utf-8", SCRIPT, known),
         Route::Icon => asset("image/svg+xml", ICON, known),
@@ -126,7 +126,16 @@ async fn respond(request: hyper::Request<Incoming>, peer: Ipv4Addr, shared: &Sha
                 text: format!("{STREAMS_MAX} browsers listen already."),
             }),
         },
-        route => {
+        Route::Overview
+        | Route::Host(_)
+        | Route::Find(_)
+        | Route::Audit(_)
+        | Route::Alerts
+        | Route::Generations
+        | Route::Generation(_)
+        | Route::Trends(_)
+        | Route::Graph(..)
+        | Route::Missing => {
             let Ok(permit) = shared.work.clone().acquire_owned().await else { return Ok(broken("the page ends")) };
             let page = page.clone();
             let made = tokio::task::spawn_blocking(move || {

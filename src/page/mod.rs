@@ -43,6 +43,9 @@ const COUNTS_MAX: usize = 12;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// When it was counted, and how often each service was asked until then.
+type Counted = (Instant, Vec<(&'static str, u64)>);
+
 /// What all views share.
 struct Page {
     handle: Handle,
@@ -50,7 +53,7 @@ struct Page {
     templates: Templates,
     /// The overview as it was made last.
     made: Mutex<Option<(Instant, String)>>,
-    counts: Mutex<VecDeque<(Instant, Vec<(&'static str, u64)>)>>,
+    counts: Mutex<VecDeque<Counted>>,
 }
 
 struct Thread {
@@ -142,30 +145,34 @@ async fn serve(page: &Arc<Page>) {
 }
 
 fn trouble(address: SocketAddrV4, error: &std::io::Error) -> String {
-    let mend = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "another program has it (`ss -lntp` shows which): stop that, or give the page another port with `page port=`"
-        }
-        std::io::ErrorKind::AddrNotAvailable => "this machine does not have the address (`ip address` shows its own)",
-        _ => "the system refuses it",
-    };
+    let mends = [
+        (
+            std::io::ErrorKind::AddrInUse,
+            "another program has it (`ss -lntp` shows which): stop that, or give the page another port with `page port=`",
+        ),
+        (std::io::ErrorKind::AddrNotAvailable, "this machine does not have the address (`ip address` shows its own)"),
+    ];
+    let mend = mends.iter().find(|(kind, _)| *kind == error.kind()).map_or("the system refuses it", |(_, mend)| mend);
     format!("the page cannot have TCP {address}: {mend}: {}", chain(error))
 }
 
 async fn count(page: Arc<Page>) {
     loop {
         let now = (Instant::now(), page.handle.counts.all());
-        let mut counts = page.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() == COUNTS_MAX {
-            counts.pop_front();
-        }
-        counts.push_back(now);
-        drop(counts);
+        page.counted(now);
         tokio::time::sleep(COUNT_EVERY).await;
     }
 }
 
 impl Page {
+    fn counted(&self, now: Counted) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() == COUNTS_MAX {
+            counts.pop_front();
+        }
+        counts.push_back(now);
+    }
+
     fn tables(&self) -> Arc<Tables> {
         self.handle.tables.borrow().clone()
     }

@@ -36,10 +36,16 @@ pub(super) fn runbook(site: &Site, host: &Host, root: Option<&HostRoot<'_>>) -> 
             paragraph.lines().for_each(|line| lines.line(&origins, line.trim_end()));
         }
     };
-    chapter(&format!("# {}", host.name), vec![
-        format!("What to do when it does not start. `pxelator build` writes this page from the site `{}`: change it there.", site.name),
-        host.note.as_ref().map(|note| note.value.clone()).unwrap_or_default(),
-    ]);
+    chapter(
+        &format!("# {}", host.name),
+        vec![
+            format!(
+                "What to do when it does not start. `pxelator build` writes this page from the site `{}`: change it there.",
+                site.name
+            ),
+            host.note.as_ref().map(|note| note.value.clone()).unwrap_or_default(),
+        ],
+    );
     chapter("## What it is", vec![view.facts().join("\n")]);
     chapter("## It does not start", vec![numbered(&view.questions())]);
     chapter("## Another machine takes its place", vec![numbered(&view.replacement())]);
@@ -57,7 +63,10 @@ impl View<'_> {
     fn origins(&self) -> Origins {
         let power = self.power.and_then(|power| power.schedule.as_ref().or(power.amt.as_ref())).map(|at| at.span);
         let named = [self.host.profile.as_ref().map(|profile| profile.span), self.root.map(|root| root.root.span), power];
-        std::iter::once(self.host.span).chain(named.into_iter().flatten()).chain(self.network.map(|network| network.span)).collect()
+        std::iter::once(self.host.span)
+            .chain(named.into_iter().flatten())
+            .chain(self.network.map(|network| network.span))
+            .collect()
     }
 
     fn boots(&self) -> bool {
@@ -172,6 +181,7 @@ fn ways(power: &Power) -> String {
     let amt = power.amt.as_ref().map(|_| if power.has_tls() { "Intel AMT with TLS" } else { "Intel AMT" });
     let wake = power.wakes().then_some("Wake on LAN");
     let by: Vec<&str> = amt.into_iter().chain(wake).collect();
-    let schedule = power.schedule.as_ref().map_or_else(String::new, |name| format!(", on and off by the schedule `{}`", name.value));
+    let schedule =
+        power.schedule.as_ref().map_or_else(String::new, |name| format!(", on and off by the schedule `{}`", name.value));
     format!("{}{schedule}", by.join(" and "))
 }

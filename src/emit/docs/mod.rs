@@ -23,8 +23,8 @@ mod server;
 
 use crate::check::Checked;
 use crate::diag::Diags;
-use crate::out::table::{RUNBOOKS, SERVER_RUNBOOK};
 use crate::out::Wing;
+use crate::out::table::{RUNBOOKS, SERVER_RUNBOOK};
 
 pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
     let site = checked.site();

@@ -54,13 +54,22 @@ fn kept(site: &Site) -> String {
         rows.push(format!("- `{}`: kernels, systems and loaders; `assets.lock` tells whether a copy is whole", assets.value));
     }
     if let Some(nfs) = &site.nfs {
-        rows.extend(nfs.bases.iter().filter_map(|base| nfs.base_folder(&base.name)).map(|folder| format!("- `{folder}`: a base that machines mount")));
+        rows.extend(
+            nfs.bases
+                .iter()
+                .filter_map(|base| nfs.base_folder(&base.name))
+                .map(|folder| format!("- `{folder}`: a base that machines mount")),
+        );
         rows.extend(nfs.overlays.iter().filter_map(|overlay| {
             let folder = nfs.upper_folder(overlay)?;
             Some(format!("- `{folder}`: what machines of the overlay `{}` changed", overlay.name))
         }));
     }
-    rows.extend(site.secrets.iter().map(|secret| format!("- `{}`: the secret `{}`, in no copy of the site", secret.file.value, secret.name)));
+    rows.extend(
+        site.secrets
+            .iter()
+            .map(|secret| format!("- `{}`: the secret `{}`, in no copy of the site", secret.file.value, secret.name)),
+    );
     rows.push("- `/var/lib/pxelator`: leases, serials, and what happened; without it machines start all the same".to_owned());
     rows.join("\n")
 }

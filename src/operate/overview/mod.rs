@@ -135,6 +135,9 @@ pub struct ServiceUse {
     pub per_second: Option<f64>,
 }
 
+/// By name; `""` has those that stand in none.
+type Groups = BTreeMap<String, Vec<HostView>>;
+
 /// The overview of a moment.
 pub fn overview(known: &Known<'_>) -> Overview {
     let schedules = wanted(known);
@@ -142,7 +145,7 @@ pub fn overview(known: &Known<'_>) -> Overview {
     for check in known.seen.iter().flat_map(|seen| &seen.checks) {
         checks.entry(&check.host).or_default().push(check);
     }
-    let mut networks: BTreeMap<Option<&str>, (Tally, BTreeMap<String, Vec<HostView>>)> = BTreeMap::new();
+    let mut networks: BTreeMap<Option<&str>, (Tally, Groups)> = BTreeMap::new();
     for row in known.tables.facts.values() {
         let asked = checks.get(row.host.as_str()).map_or(&[][..], Vec::as_slice);
         let host = host(known, row, asked, &schedules);

@@ -58,14 +58,16 @@ pub(super) fn begin(path: &Path, kind: Kind, at: i64, keep_secs: u64) -> Result<
     for (steps, secs) in FINE.into_iter().chain([(1440, keep_secs)]) {
         let rows = u32::try_from(secs.div_ceil(u64::from(steps) * STEP_SECS)).unwrap_or(u32::MAX);
         // Of one step the mean and the most are the same.
-        let functions: &[ConsolidationFn] = if steps == 1 { &[ConsolidationFn::Avg] } else { &[ConsolidationFn::Avg, ConsolidationFn::Max] };
+        let functions: &[ConsolidationFn] =
+            if steps == 1 { &[ConsolidationFn::Avg] } else { &[ConsolidationFn::Avg, ConsolidationFn::Max] };
         for function in functions {
             let archive = Archive::new(*function, UNKNOWN_MAX, steps, rows);
             archives.push(archive.map_err(|error| failed("begin", path, error.into()))?);
         }
     }
     let start = time(at - i64::try_from(STEP_SECS).unwrap_or(0));
-    create(path, start, Duration::from_secs(STEP_SECS), true, None, &[], &sources, &archives).map_err(|error| failed("begin", path, error))
+    create(path, start, Duration::from_secs(STEP_SECS), true, None, &[], &sources, &archives)
+        .map_err(|error| failed("begin", path, error))
 }
 
 /// Adds a figure for each source; `None` is unknown. One of a moment that has its figures is left out.
@@ -103,10 +105,13 @@ pub struct Figures {
 pub(super) fn figures(state: &Path, series: &Series, from: i64, to: i64, function: ConsolidationFn) -> Result<Vec<Figures>> {
     let path = series.path(state);
     let _turn = turn();
-    let found = fetch::fetch(&path, function, time(from), time(to), Duration::from_secs(1)).map_err(|error| failed("read", &path, error))?;
+    let found = fetch::fetch(&path, function, time(from), time(to), Duration::from_secs(1))
+        .map_err(|error| failed("read", &path, error))?;
     let step = found.step().as_secs();
     let rows = found.rows().iter().map(|row| {
-        let known = |at: usize| row.as_slice().get(at).copied().filter(|value| value.is_finite()).map(|value| value / series.kind.divisor());
+        let known = |at: usize| {
+            row.as_slice().get(at).copied().filter(|value| value.is_finite()).map(|value| value / series.kind.divisor())
+        };
         // librrd calls a stretch by its end.
         Figures { at: secs(row.timestamp()) - i64::try_from(step).unwrap_or(0), secs: step, values: [known(0), known(1)] }
     });

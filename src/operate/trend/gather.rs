@@ -37,14 +37,17 @@ pub(super) fn all(handle: &Handle, tables: &Tables, seen: Option<&Seen>, now: i6
 /// Of each network with pools: how many of their addresses are granted, and how many there are.
 fn leases(handle: &Handle, tables: &Tables, now: i64) -> Vec<Figure> {
     let rows = handle.leases.rows();
-    let granted = rows.iter().filter(|lease| lease.state == LeaseState::Granted && i64::try_from(lease.until).is_ok_and(|until| until > now));
+    let granted = rows
+        .iter()
+        .filter(|lease| lease.state == LeaseState::Granted && i64::try_from(lease.until).is_ok_and(|until| until > now));
     let mut used: BTreeMap<&str, u64> = BTreeMap::new();
     for network in granted.filter_map(|lease| tables.network_of(lease.address)) {
         *used.entry(&network.network).or_default() += 1;
     }
     let pools = tables.networks.iter().filter(|network| !network.pools.is_empty());
     let figures = pools.filter_map(|network| {
-        let size: u64 = network.pools.iter().map(|pool| u64::from(u32::from(pool.last)) - u64::from(u32::from(pool.first)) + 1).sum();
+        let size: u64 =
+            network.pools.iter().map(|pool| u64::from(u32::from(pool.last)) - u64::from(u32::from(pool.first)) + 1).sum();
         let used = used.get(network.network.as_str()).copied().unwrap_or_default();
         figure(Kind::Leases, &network.network, vec![Some(used as f64), Some(size as f64)])
     });

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rrd::ConsolidationFn;
 use rrd::error::InvalidArgument;
-use rrd::ops::graph::elements::{Area, AreaColor, CDef, ColorWithLegend, Dashes, DashSpacing, Def, GPrint, GraphElement, Line, VDef, VarName};
+use rrd::ops::graph::elements::{
+    Area, AreaColor, CDef, ColorWithLegend, DashSpacing, Dashes, Def, GPrint, GraphElement, Line, VDef, VarName,
+};
 use rrd::ops::graph::props::{ColorTag, GraphProps, ImageFormat};
 use rrd::ops::graph::{Color, graph as draw};
 
@@ -96,7 +98,11 @@ fn props(graph: &Graph, first: &Series) -> GraphProps {
     props.misc.border = Some(0);
     props.misc.slope_mode = !first.kind.is_sparse();
     let grey = |grey: u8, alpha: Option<u8>| Color { red: grey, green: grey, blue: grey, alpha };
-    let (ground, ink) = if graph.dark { (Color { red: 0x16, green: 0x1b, blue: 0x22, alpha: None }, grey(0xe6, None)) } else { (grey(0xff, None), grey(0x1f, None)) };
+    let (ground, ink) = if graph.dark {
+        (Color { red: 0x16, green: 0x1b, blue: 0x22, alpha: None }, grey(0xe6, None))
+    } else {
+        (grey(0xff, None), grey(0x1f, None))
+    };
     let line = if graph.dark { grey(0xff, Some(0x28)) } else { grey(0x00, Some(0x20)) };
     let clear = grey(0, Some(0));
     props.misc.colors = [
@@ -152,7 +158,14 @@ fn elements(state: &Path, graph: &Graph) -> std::result::Result<Vec<GraphElement
     Ok(all)
 }
 
-fn one(state: &Path, graph: &Graph, series: &Series, drawn: &Drawn, at: usize, all: &mut Vec<GraphElement>) -> std::result::Result<(), InvalidArgument> {
+fn one(
+    state: &Path,
+    graph: &Graph,
+    series: &Series,
+    drawn: &Drawn,
+    at: usize,
+    all: &mut Vec<GraphElement>,
+) -> std::result::Result<(), InvalidArgument> {
     let name = |what: &str| VarName::new(format!("{what}{at}"));
     let [red, green, blue] = drawn.colour;
     let colour = |alpha: Option<u8>| Color { red, green, blue, alpha };
@@ -172,14 +185,24 @@ fn one(state: &Path, graph: &Graph, series: &Series, drawn: &Drawn, at: usize, a
     }
     let single = graph.series.len() == 1;
     let label = format!("{:<18}", drawn.label);
-    let dashes = drawn.is_limit.then(|| Dashes { spacing: Some(DashSpacing::Simple(4)), offset: None });
+    let dashes = drawn.is_limit.then_some(Dashes { spacing: Some(DashSpacing::Simple(4)), offset: None });
     if single && !drawn.is_limit && graph.to - graph.from > MEANS_FROM && !series.kind.is_sparse() {
         let most = ColorWithLegend { color: colour(Some(0x80)), legend: None };
-        all.push(Line { width: 0.7, value: name("max")?, color: Some(most), stack: false, skip_scale: false, dashes: None }.into());
+        all.push(
+            Line { width: 0.7, value: name("max")?, color: Some(most), stack: false, skip_scale: false, dashes: None }.into(),
+        );
     }
     if single && at == 0 {
         let ground = AreaColor::Color(colour(Some(if series.kind.is_sparse() { 0xff } else { 0x40 })));
-        all.push(Area { value: name("avg")?, color: Some(ColorWithLegend { color: ground, legend: None }), stack: false, skip_scale: false }.into());
+        all.push(
+            Area {
+                value: name("avg")?,
+                color: Some(ColorWithLegend { color: ground, legend: None }),
+                stack: false,
+                skip_scale: false,
+            }
+            .into(),
+        );
     }
     let legend = ColorWithLegend { color: colour(None), legend: Some(label.into()) };
     all.push(Line { width: 1.6, value: name("avg")?, color: Some(legend), stack: false, skip_scale: false, dashes }.into());

@@ -88,7 +88,9 @@ fn minute(handle: &Handle, boots: &Ear, keeper: &mut Keeper) {
     let now = handle.clock.now().as_second();
     let seen = seen::read(&handle.state).unwrap_or_default();
     let mut figures = gather::all(handle, &tables, seen.as_ref(), now);
-    let boots = took.into_iter().filter_map(|(host, secs)| Some(Figure { series: Series::of(Kind::Boots, &host)?, values: vec![Some(secs)] }));
+    let boots = took
+        .into_iter()
+        .filter_map(|(host, secs)| Some(Figure { series: Series::of(Kind::Boots, &host)?, values: vec![Some(secs)] }));
     figures.extend(boots);
     keeper.keep(now, row.keep_secs, &figures);
 }
@@ -117,7 +119,10 @@ impl Keeper {
     /// The figures of a moment, in seconds since 1970.
     pub(super) fn keep(&mut self, now: i64, keep_secs: u64, figures: &[Figure]) {
         if let Some(last) = self.last.filter(|last| now <= *last) {
-            warn!("trends: the clock went back by {} s; nothing is measured until it is where it was, or is set aside", last - now);
+            warn!(
+                "trends: the clock went back by {} s; nothing is measured until it is where it was, or is set aside",
+                last - now
+            );
             // What is now ahead by more than a moment is looked at anew.
             self.known.clear();
         }
@@ -168,11 +173,17 @@ impl Keeper {
     /// A file that can take a figure of now: the one that is there, or a new one.
     fn ready(&self, now: i64, keep_secs: u64, series: &Series, path: &Path) -> Result<()> {
         for folder in [self.state.join(FOLDER), self.state.join(FOLDER).join(series.kind.name())] {
-            make_in_state(&folder).map_err(|error| Error::Io { step: "make", path: folder, source: std::io::Error::other(chain(&error)) })?;
+            make_in_state(&folder).map_err(|error| Error::Io {
+                step: "make",
+                path: folder,
+                source: std::io::Error::other(chain(&error)),
+            })?;
         }
         if path.exists() {
             let aside = match archive::last(path) {
-                Ok(last) if last > now + AHEAD_SECS => Some(("ahead", "its last figure is of a time that is still to come".to_owned())),
+                Ok(last) if last > now + AHEAD_SECS => {
+                    Some(("ahead", "its last figure is of a time that is still to come".to_owned()))
+                }
                 Ok(_) => None,
                 Err(error) => Some(("damaged", chain(&error))),
             };

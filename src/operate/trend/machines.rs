@@ -28,7 +28,8 @@ pub(super) fn running(root: &Path) -> Vec<Usage> {
         let name = machine(entry.file_name().to_str()?)?;
         let text = |file: &str| std::fs::read_to_string(entry.path().join(file)).ok();
         let io = text("io.stat");
-        let all = |word: &str| io.as_deref().map(|io| io.split_whitespace().filter_map(|pair| number(pair.strip_prefix(word)?)).sum());
+        let all =
+            |word: &str| io.as_deref().map(|io| io.split_whitespace().filter_map(|pair| number(pair.strip_prefix(word)?)).sum());
         Some(Usage {
             name,
             cpu_micros: text("cpu.stat").and_then(|stat| number(stat.lines().find_map(|line| line.strip_prefix("usage_usec "))?)),
@@ -47,7 +48,9 @@ fn number(text: &str) -> Option<f64> {
 /// The machine of a unit: `machine-qemu\x2d3\x2dmail.scope`, `machine-web.scope`, `systemd-nspawn@web.service`,
 /// `pxelator-vm@mail.service`.
 fn machine(unit: &str) -> Option<String> {
-    let instance = ["systemd-nspawn@", "pxelator-vm@"].into_iter().find_map(|template| unit.strip_prefix(template)?.strip_suffix(".service"));
+    let instance = ["systemd-nspawn@", "pxelator-vm@"]
+        .into_iter()
+        .find_map(|template| unit.strip_prefix(template)?.strip_suffix(".service"));
     let scope = || unit.strip_prefix("machine-")?.strip_suffix(".scope");
     let name = unescaped(instance.or_else(scope)?);
     // libvirt's number of a domain is another one after each start.

@@ -44,7 +44,11 @@ pub fn list(state: &Path) -> Result<Vec<Series>> {
         let folder = state.join(FOLDER).join(kind.name());
         let failed = |source: std::io::Error| {
             let path = folder.clone();
-            if source.kind() == std::io::ErrorKind::PermissionDenied { Error::Denied { path } } else { Error::Io { step: "read", path, source } }
+            if source.kind() == std::io::ErrorKind::PermissionDenied {
+                Error::Denied { path }
+            } else {
+                Error::Io { step: "read", path, source }
+            }
         };
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

@@ -167,7 +167,9 @@ mod tests {
         assert_eq!(Series::parse("ping/kiosk-01").unwrap().to_string(), "ping/kiosk-01");
         assert_eq!(Series::parse("requests/DNS").unwrap().title(), "Requests to DNS");
         assert_eq!(Series::parse("leases/lan").unwrap().path(Path::new("/s")), Path::new("/s/trends/leases/lan.rrd"));
-        for odd in ["ping", "ping/", "pong/a", "ping/../a", "ping/.a", "ping/a/b", "ping/a b", &format!("ping/{}", "a".repeat(129))] {
+        for odd in
+            ["ping", "ping/", "pong/a", "ping/../a", "ping/.a", "ping/a/b", "ping/a b", &format!("ping/{}", "a".repeat(129))]
+        {
             assert_eq!(Series::parse(odd), None, "{odd}");
         }
     }

@@ -56,7 +56,8 @@ fn week(state: &State) -> (f64, u64) {
         let used = leases(at);
         asked += used as u64 * 60;
         let ping = 0.4 + used / 100.0;
-        let mut now = vec![figure("leases/lan", &[used, 100.0]), figure("requests/dns", &[asked as f64]), figure("ping/nas", &[ping])];
+        let mut now =
+            vec![figure("leases/lan", &[used, 100.0]), figure("requests/dns", &[asked as f64]), figure("ping/nas", &[ping])];
         if at % DAY == 7 * 3600 + 1800 {
             now.push(figure("boots/kiosk-01", &[31.0 + (at / DAY % 3) as f64]));
         }
@@ -77,26 +78,61 @@ fn rrdtool(args: &[&str]) -> String {
 fn a_week_is_what_rrdtool_reads_and_a_picture_says_it() {
     let state = State::new("week");
     let (mean, _) = week(&state);
-    assert_eq!(list(&state.0).unwrap().iter().map(Series::to_string).collect::<Vec<_>>(), ["leases/lan", "requests/dns", "boots/kiosk-01", "ping/nas"]);
+    assert_eq!(
+        list(&state.0).unwrap().iter().map(Series::to_string).collect::<Vec<_>>(),
+        ["leases/lan", "requests/dns", "boots/kiosk-01", "ping/nas"]
+    );
     // The means of an hour, by another reader.
     let file = state.0.join("trends/leases/lan.rrd");
-    let text = rrdtool(&["fetch", file.to_str().unwrap(), "AVERAGE", "-r", "3600", "-s", &MONDAY.to_string(), "-e", &(MONDAY + 7 * DAY - 3600).to_string()]);
-    let values: Vec<f64> = text.lines().filter_map(|line| line.split_once(": ")?.1.split(' ').next()?.parse().ok()).filter(|value: &f64| value.is_finite()).collect();
+    let text = rrdtool(&[
+        "fetch",
+        file.to_str().unwrap(),
+        "AVERAGE",
+        "-r",
+        "3600",
+        "-s",
+        &MONDAY.to_string(),
+        "-e",
+        &(MONDAY + 7 * DAY - 3600).to_string(),
+    ]);
+    let values: Vec<f64> = text
+        .lines()
+        .filter_map(|line| line.split_once(": ")?.1.split(' ').next()?.parse().ok())
+        .filter(|value: &f64| value.is_finite())
+        .collect();
     assert!(values.len() >= 166, "{text}");
     let read = values.iter().sum::<f64>() / values.len() as f64;
     assert!((read - mean).abs() < 0.5, "rrdtool reads a mean of {read}, and it is {mean}");
     // Ours agrees: at noon on Thursday.
     let noon = MONDAY + 3 * DAY + 12 * 3600;
     let ours = figures(&state.0, &series("leases/lan"), noon, noon + 3600).unwrap();
-    assert!(ours.iter().all(|row| row.values[0].is_some_and(|used| (used - leases(noon)).abs() < 4.0) && row.values[1] == Some(100.0)), "{ours:?}");
+    assert!(
+        ours.iter()
+            .all(|row| row.values[0].is_some_and(|used| (used - leases(noon)).abs() < 4.0) && row.values[1] == Some(100.0)),
+        "{ours:?}"
+    );
     let boots = figures(&state.0, &series("boots/kiosk-01"), MONDAY, MONDAY + 7 * DAY).unwrap();
     assert_eq!(boots.iter().filter(|row| row.values[0].is_some()).count(), 7, "a boot each morning");
-    let wanted = Graph { series: vec![series("leases/lan")], from: MONDAY, to: MONDAY + 7 * DAY, width: 900, height: 300, format: Format::Svg, dark: false };
+    let wanted = Graph {
+        series: vec![series("leases/lan")],
+        from: MONDAY,
+        to: MONDAY + 7 * DAY,
+        width: 900,
+        height: 300,
+        format: Format::Svg,
+        dark: false,
+    };
     let svg = String::from_utf8(graph(&state.0, &wanted).unwrap()).unwrap();
     assert!(svg.starts_with("<?xml") && svg.len() > 20_000, "{} bytes", svg.len());
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/photographs");
     std::fs::create_dir_all(&folder).unwrap();
-    for (name, names, dark) in [("leases", "leases/lan", false), ("leases-dark", "leases/lan", true), ("requests", "requests/dns", false), ("boots", "boots/kiosk-01", false), ("ping-dark", "ping/nas", true)] {
+    for (name, names, dark) in [
+        ("leases", "leases/lan", false),
+        ("leases-dark", "leases/lan", true),
+        ("requests", "requests/dns", false),
+        ("boots", "boots/kiosk-01", false),
+        ("ping-dark", "ping/nas", true),
+    ] {
         let wanted = Graph { series: vec![series(names)], format: Format::Png, dark, ..wanted.clone() };
         let png = graph(&state.0, &wanted).unwrap();
         // The size stands in the first chunk of a PNG.
@@ -152,13 +188,26 @@ fn a_damaged_file_is_set_aside_and_begun_anew() {
 fn what_cannot_be_drawn_is_said() {
     let state = State::new("asked");
     let mut keeper = Keeper::new(&state.0);
-    (0..3).for_each(|minute| keeper.keep(MONDAY + minute * 60, KEEP, &[figure("ping/nas", &[1.0]), figure("leases/lan", &[1.0, 2.0])]));
+    (0..3).for_each(|minute| {
+        keeper.keep(MONDAY + minute * 60, KEEP, &[figure("ping/nas", &[1.0]), figure("leases/lan", &[1.0, 2.0])])
+    });
     let wanted = |names: &[&str], width: u32| {
-        let graph = Graph { series: names.iter().map(|name| series(name)).collect(), from: MONDAY, to: MONDAY + 180, width, height: 200, format: Format::Png, dark: false };
+        let graph = Graph {
+            series: names.iter().map(|name| series(name)).collect(),
+            from: MONDAY,
+            to: MONDAY + 180,
+            width,
+            height: 200,
+            format: Format::Png,
+            dark: false,
+        };
         super::graph(&state.0, &graph).map(|png| png.len()).map_err(|error| error.to_string())
     };
     assert!(wanted(&["ping/nas"], 600).unwrap() > 1000);
-    assert_eq!(wanted(&["ping/nas", "leases/lan"], 600).unwrap_err(), "ping/nas is in ms and leases/lan in addresses: draw them one by one");
+    assert_eq!(
+        wanted(&["ping/nas", "leases/lan"], 600).unwrap_err(),
+        "ping/nas is in ms and leases/lan in addresses: draw them one by one"
+    );
     assert_eq!(wanted(&["ping/nas"], 5000).unwrap_err(), "a picture of 5000 × 200 pixels: each side has 100 to 4000");
     assert_eq!(wanted(&[], 600).unwrap_err(), "name a series to draw");
     assert!(wanted(&["ping/other"], 600).unwrap_err().starts_with("cannot draw "));
