@@ -109,10 +109,10 @@ fn what_happens_is_shown_at_once_and_the_reader_keeps_the_place() {
     let scene = Scene::new("live");
     let mut browser = opened(&scene);
     browser.until("document.querySelector('#live').textContent === 'Live'");
-    browser.evaluate("window.same = true; document.querySelector('a[href=\"/host/pc-07\"]').focus(); scrollTo(0, 120); true");
+    browser.evaluate("window.same = true; document.querySelector('.host a[href=\"/host/pc-07\"]').focus(); scrollTo(0, 120); true");
     // A host that was silent answers.
     tool("ip", &["-n", &scene.namespace, "addr", "add", "10.77.0.25/32", "dev", "lo"]);
-    browser.until("!document.querySelector('a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')");
+    browser.until("!document.querySelector('.host a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')");
     assert_eq!(browser.evaluate("window.same && document.activeElement.getAttribute('href')"), "/host/pc-07", "the focus stays");
     assert_eq!(browser.evaluate("scrollY"), 120, "and so does the place");
     browser.evaluate("document.querySelector('#live').click(); true");
@@ -121,11 +121,11 @@ fn what_happens_is_shown_at_once_and_the_reader_keeps_the_place() {
     tool("ip", &["-n", &scene.namespace, "addr", "del", "10.77.0.25/32", "dev", "lo"]);
     scene.server.as_ref().unwrap().wait_for("alert-fired");
     assert_eq!(
-        browser.evaluate("document.querySelector('a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')"),
+        browser.evaluate("document.querySelector('.host a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')"),
         false
     );
     browser.evaluate("document.querySelector('#live').click(); true");
-    browser.until("document.querySelector('a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')");
+    browser.until("document.querySelector('.host a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')");
     browser.calm();
 }
 
