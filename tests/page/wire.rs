@@ -59,7 +59,6 @@ fn every_answer_forbids_what_no_page_needs() {
         let wanted = [
             "x-content-type-options: nosniff",
             "referrer-policy: no-referrer",
-            "cross-origin-opener-policy: same-origin",
             "cross-origin-resource-policy: same-origin",
         ];
         for line in wanted.into_iter().map(str::to_owned).chain([format!("content-security-policy: {POLICY}")]) {
