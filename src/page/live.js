@@ -64,7 +64,7 @@
     if (wanted) setTimeout(refresh, AT_MOST_EVERY);
   };
 
-  if (document.querySelector("[data-live]") && "EventSource" in window) {
+  if (document.querySelector("main [data-live]") && "EventSource" in window) {
     const stream = new EventSource("/events");
     const news = () => { wanted = true; refresh(); };
     stream.addEventListener("news", news);

@@ -109,7 +109,8 @@ fn what_happens_is_shown_at_once_and_the_reader_keeps_the_place() {
     let scene = Scene::new("live");
     let mut browser = opened(&scene);
     browser.until("document.querySelector('#live').textContent === 'Live'");
-    browser.evaluate("window.same = true; document.querySelector('.host a[href=\"/host/pc-07\"]').focus(); scrollTo(0, 120); true");
+    browser
+        .evaluate("window.same = true; document.querySelector('.host a[href=\"/host/pc-07\"]').focus(); scrollTo(0, 120); true");
     // A host that was silent answers.
     tool("ip", &["-n", &scene.namespace, "addr", "add", "10.77.0.25/32", "dev", "lo"]);
     browser.until("!document.querySelector('.host a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')");

@@ -151,8 +151,12 @@ impl Scene {
         file("leases/lan", "used:GAUGE pool:GAUGE", &|n| format!("{:.0}:20", 1.0 + 11.0 * day(n)));
         file("ping/pc-03", "answer:GAUGE", &|n| format!("{:.2}", 0.4 + 0.3 * day(n) + (n % 7) as f64 * 0.02));
         for (at, service) in ["dhcp", "dns", "http"].into_iter().enumerate() {
+            // What is kept is how fast it grows: more by day, and never less than nothing.
+            let grown = |n: i64| {
+                n as f64 - 0.8 * 1440.0 / std::f64::consts::TAU * (n as f64 / 1440.0 * std::f64::consts::TAU - 2.0).cos()
+            };
             file(&format!("requests/{service}"), "requests:COUNTER", &|n| {
-                (n * n * (1 + at as i64) / 40 % 1_000_000 + n * 90).to_string()
+                format!("{:.0}", 500.0 + 30.0 * (1 + at * at) as f64 * grown(n + 400))
             });
         }
     }

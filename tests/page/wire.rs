@@ -56,11 +56,8 @@ fn every_answer_forbids_what_no_page_needs() {
         "/../x",
     ] {
         let head = curl(&["-o", "/dev/null", "-D", "-", "--path-as-is", &url(&server, path)]).to_ascii_lowercase();
-        let wanted = [
-            "x-content-type-options: nosniff",
-            "referrer-policy: no-referrer",
-            "cross-origin-resource-policy: same-origin",
-        ];
+        let wanted =
+            ["x-content-type-options: nosniff", "referrer-policy: no-referrer", "cross-origin-resource-policy: same-origin"];
         for line in wanted.into_iter().map(str::to_owned).chain([format!("content-security-policy: {POLICY}")]) {
             assert!(head.contains(&format!("{line}\r\n")), "{path} lacks {line}: {head}");
         }

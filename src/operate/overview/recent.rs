@@ -118,7 +118,9 @@ impl Recent {
         }
         self.trouble(entry, host);
         let is_found = entry.fields.get("found") == Some(&Value::Bool(true));
-        if entry.event == "line-logged" || entry.event == "file-asked" && is_found {
+        let is_one_of_many = entry.event == "line-logged" || entry.event == "file-asked" && is_found;
+        // What is offered is taken, a moment later.
+        if is_one_of_many || entry.event.ends_with("-offered") {
             return;
         }
         if self.last.len() == LAST_MAX {
@@ -126,7 +128,7 @@ impl Recent {
         }
         self.last.push_back(Happened {
             at: entry.at,
-            who: escaped(host.unwrap_or_else(|| entry.source())),
+            who: escaped(host.or(mac).unwrap_or_else(|| entry.source())),
             // The router of a network need not be a host.
             is_host: host.is_some_and(|host| tables.facts.contains_key(host)),
             service: escaped(entry.service()),

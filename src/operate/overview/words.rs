@@ -19,6 +19,9 @@ pub fn of(entry: &Entry) -> String {
         "loader-offered" => format!("was told to load {}", word("file")),
         "request-refused" => format!("may not have {}", word("address")),
         "pool-exhausted" => format!("found no free address in {}", word("network")),
+        "file-asked" if entry.fields.get("found") == Some(&Value::Bool(true)) => {
+            format!("asked {} for {}", word("service"), word("path"))
+        }
         "file-asked" => format!("asked {} for {}, which is not here", word("service"), word("path")),
         "power-asked" => format!("shall do `{}`, says {}", word("action"), by(word("by"))),
         "power-changed" => format!("was told `{}` by {}", word("action"), by(word("by"))),

@@ -13,6 +13,7 @@ use super::{Answer, Ask, secs};
 use crate::operate::audit::line::Entry;
 use crate::operate::audit::newest::{Newest, newest};
 use crate::operate::audit::query::{Filter, body};
+use crate::operate::overview::words;
 use crate::out::table::Tables;
 use crate::terminal::escaped;
 
@@ -41,6 +42,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// The same for whoever reads a host's page: in words, where there are some.
+    pub(super) fn told(entry: &Entry, tables: &Tables) -> Line {
+        Line { text: escaped(&words::of(entry)), ..Line::of(entry, tables) }
+    }
+
     pub(super) fn of(entry: &Entry, tables: &Tables) -> Line {
         let host = entry.host();
         Line {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -70,6 +71,7 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
     told.extend(boots.last().and_then(|boot| serde_json::from_str(&boot.json(now)).ok()));
     told.reverse();
     told.iter_mut().for_each(tame);
+    told.iter_mut().for_each(timed);
     told.truncate(BOOTS_SHOWN);
     let power = gathered.tables.power.get(name);
     let ways = [("Intel AMT", power.is_some_and(|row| row.amt.is_some())), ("Wake on LAN", power.is_some_and(|row| row.wake))];
@@ -80,12 +82,20 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
         checks: checks(gathered.seen.as_ref(), name),
         overlay: root.map(|row| Overlay { name: row.name.clone(), upper: row.upper.clone() }),
         boots: told,
-        lines: found.entries.iter().take(LINES_SHOWN).map(|entry| audit::Line::of(entry, &gathered.tables)).collect(),
+        lines: found.entries.iter().take(LINES_SHOWN).map(|entry| audit::Line::told(entry, &gathered.tables)).collect(),
         graphs: trends::of_host(ask.state(), name, &[Kind::Ping, Kind::Boots, Kind::Cpu, Kind::Memory, Kind::Disk])?,
         runbook: runbook(ask, name),
         host,
     };
     ask.html("host.html", "", &view)
+}
+
+/// When it began, in seconds since 1970, for the clock of the site.
+fn timed(boot: &mut Value) {
+    let begun = boot.get("begun").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
+    if let Value::Object(fields) = boot {
+        fields.insert("at".to_owned(), begun.map_or(0, Timestamp::as_second).into());
+    }
 }
 
 /// Names from the wire turn no direction of writing.

@@ -13,6 +13,9 @@ use crate::operate::overview::{self, Overview};
 /// Browsers that fetch it within this time get the same page: it may have thousands of hosts.
 const SAME: Duration = Duration::from_millis(900);
 
+/// What happened last, and does not push the rest out of sight.
+const LAST_SHOWN: usize = 15;
+
 #[derive(Serialize)]
 struct View {
     overview: Overview,
@@ -46,7 +49,7 @@ pub(super) fn overview(ask: &Ask<'_>) -> Result<Answer, Failure> {
     };
     let view = View {
         overview: overview::overview(&gathered.known()),
-        last: gathered.recent.last().map(last).collect(),
+        last: gathered.recent.last().take(LAST_SHOWN).map(last).collect(),
         is_watched: !gathered.tables.checks.is_empty(),
     };
     let text = ask.page.templates.page("overview.html", "/", ask.row, ask.now, &view)?;
