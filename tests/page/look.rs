@@ -110,12 +110,12 @@ fn what_happens_is_shown_at_once_and_the_reader_keeps_the_place() {
     let mut browser = opened(&scene);
     browser.until("document.querySelector('#live').textContent === 'Live'");
     browser
-        .evaluate("window.same = true; document.querySelector('.host a[href=\"/host/pc-07\"]').focus(); scrollTo(0, 120); true");
+        .evaluate("window.same = true; document.querySelector('.host a[href=\"/host/pc-07\"]').focus(); scrollTo(0, 40); true");
     // A host that was silent answers.
     tool("ip", &["-n", &scene.namespace, "addr", "add", "10.77.0.25/32", "dev", "lo"]);
     browser.until("!document.querySelector('.host a[href=\"/host/pc-05\"]').closest('.host').classList.contains('down')");
     assert_eq!(browser.evaluate("window.same && document.activeElement.getAttribute('href')"), "/host/pc-07", "the focus stays");
-    assert_eq!(browser.evaluate("scrollY"), 120, "and so does the place");
+    assert_eq!(browser.evaluate("scrollY"), 40, "and so does the place");
     browser.evaluate("document.querySelector('#live').click(); true");
     assert_eq!(browser.evaluate("document.querySelector('#live').textContent"), "Paused");
     scene.server.as_ref().unwrap().logged();
