@@ -100,6 +100,7 @@ mod tests {
     #[test]
     fn pages_follow_each_other_across_hours_and_no_record_is_on_two() {
         let state = std::env::temp_dir().join(format!("pxelator-newest-{}", std::process::id()));
+        std::fs::create_dir_all(&state).unwrap();
         let records: Vec<Record> = (0..3).flat_map(|hour| (0..7).map(move |n| record(480_000 + hour, n))).collect();
         records.iter().for_each(|record| super::super::append(&state, std::slice::from_ref(record)).unwrap());
         let later = Instant::now() + Duration::from_secs(60);
