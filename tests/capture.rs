@@ -124,11 +124,16 @@ fn what_is_mistaken_is_said_with_the_mend() {
     assert_eq!(within(&["--interface", "v7"]), "error: no interface `v7` on this machine; it has lo, v0\n");
     let nothing = within(&["kiosk-01", "--seconds", "1", "--interface", "v0"]);
     assert!(nothing.contains("0 packets\nnothing came from or for `kiosk-01`: see that the machine is on"), "{nothing}");
+    // The program tells its own place, links resolved.
+    let program = std::path::Path::new(PROGRAM).canonicalize().unwrap();
     let lacking = ["--bounding-set=-net_raw", "--inh-caps=-net_raw", PROGRAM, "capture"];
     let output = Command::new("setpriv").args(lacking).current_dir(&folder.0).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         text,
-        format!("error: this user may not listen on interfaces: run it as root, or once: setcap cap_net_raw+ep {PROGRAM}\n")
+        format!(
+            "error: this user may not listen on interfaces: run it as root, or once: setcap cap_net_raw+ep {}\n",
+            program.display()
+        )
     );
 }

@@ -7,10 +7,10 @@ use rrd::error::InvalidArgument;
 use rrd::ops::graph::elements::{
     Area, AreaColor, CDef, ColorWithLegend, DashSpacing, Dashes, Def, GPrint, GraphElement, Line, VDef, VarName,
 };
-use rrd::ops::graph::props::{ColorTag, GraphProps, ImageFormat};
+use rrd::ops::graph::props::{ColorTag, GraphProps, ImageFormat, UnitsExponent};
 use rrd::ops::graph::{Color, graph as draw};
 
-use super::archive::{failed, time, turn};
+use super::archive::{failed, figures, time, turn};
 use super::series::{Kind, Series};
 use crate::operate::{Error, Result};
 
@@ -74,7 +74,8 @@ pub fn graph(state: &Path, graph: &Graph) -> Result<Vec<u8>> {
         return Err(bad(format!("a picture of {} × {} pixels: each side has {least} to {most}", graph.width, graph.height)));
     }
     let path = first.path(state);
-    let elements = elements(state, graph).map_err(|error| failed("draw", &path, error.into()))?;
+    let known = graph.series.iter().map(|series| is_known(state, graph, series)).collect::<Result<Vec<bool>>>()?;
+    let elements = elements(state, graph, &known).map_err(|error| failed("draw", &path, error.into()))?;
     let format = match graph.format {
         Format::Png => ImageFormat::Png,
         Format::Svg => ImageFormat::Svg,
@@ -95,6 +96,7 @@ fn props(graph: &Graph, first: &Series) -> GraphProps {
     // What begins at 0 is not made to look steep.
     props.limits.lower_limit = Some(0.0);
     props.misc.base = Some(if first.kind == Kind::Memory { 1024 } else { 1000 });
+    props.y_axis.units_exponent = (!first.kind.is_scaled()).then_some(UnitsExponent { exp: 0 });
     props.misc.border = Some(0);
     props.misc.slope_mode = !first.kind.is_sparse();
     let grey = |grey: u8, alpha: Option<u8>| Color { red: grey, green: grey, blue: grey, alpha };
@@ -129,13 +131,21 @@ struct Drawn {
     source: &'static str,
     /// A limit, and no measurement.
     is_limit: bool,
+    /// Is there any figure of it in this time?
+    is_known: bool,
 }
 
-fn elements(state: &Path, graph: &Graph) -> std::result::Result<Vec<GraphElement>, InvalidArgument> {
+/// librrd prints what is not known as `-nan`.
+fn is_known(state: &Path, graph: &Graph, series: &Series) -> Result<bool> {
+    let rows = figures(state, series, graph.from, graph.to, ConsolidationFn::Avg)?;
+    Ok(rows.iter().any(|row| row.values.iter().any(Option::is_some)))
+}
+
+fn elements(state: &Path, graph: &Graph, known: &[bool]) -> std::result::Result<Vec<GraphElement>, InvalidArgument> {
     let mut all = Vec::new();
     let mut count = 0;
     let single = graph.series.len() == 1;
-    for series in &graph.series {
+    for (series, is_known) in graph.series.iter().zip(known) {
         for source in series.kind.sources() {
             let is_limit = source.name == "pool";
             if is_limit && !single {
@@ -150,7 +160,7 @@ fn elements(state: &Path, graph: &Graph) -> std::result::Result<Vec<GraphElement
             };
             let colour = COLOURS.get(count % COLOURS.len()).copied().unwrap_or(BLUE);
             let colour = if graph.dark && count == 0 { BLUE_ON_DARK } else { colour };
-            let drawn = Drawn { label, colour, source: source.name, is_limit };
+            let drawn = Drawn { label, colour, source: source.name, is_limit, is_known: *is_known };
             one(state, graph, series, &drawn, count, &mut all)?;
             count += 1;
         }
@@ -184,7 +194,7 @@ fn one(
         all.push(CDef { var_name: name(value)?, rpn: format!("{raw}{at},{},/", series.kind.divisor()) }.into());
     }
     let single = graph.series.len() == 1;
-    let label = format!("{:<18}", drawn.label);
+    let label = if drawn.is_known { format!("{:<18}", drawn.label) } else { format!("{}: no figures in this time", drawn.label) };
     let dashes = drawn.is_limit.then_some(Dashes { spacing: Some(DashSpacing::Simple(4)), offset: None });
     if single && !drawn.is_limit && graph.to - graph.from > MEANS_FROM && !series.kind.is_sparse() {
         let most = ColorWithLegend { color: colour(Some(0x80)), legend: None };
@@ -206,10 +216,39 @@ fn one(
     }
     let legend = ColorWithLegend { color: colour(None), legend: Some(label.into()) };
     all.push(Line { width: 1.6, value: name("avg")?, color: Some(legend), stack: false, skip_scale: false, dashes }.into());
+    if !drawn.is_known {
+        return Ok(());
+    }
+    // Half a millisecond is no `500 m`.
+    let prefix = if series.kind.is_scaled() { "%s" } else { "" };
     for (what, of, function) in [("last", "avg", "LAST"), ("mean", "avg", "AVERAGE"), ("most", "max", "MAXIMUM")] {
         all.push(VDef { var_name: name(what)?, rpn: format!("{of}{at},{function}") }.into());
         let end = if what == "most" { "\\l" } else { "" };
-        all.push(GPrint { var_name: name(what)?, format: format!("{what}\\: %8.2lf%s{end}") }.into());
+        all.push(GPrint { var_name: name(what)?, format: format!("{what}\\: %8.2lf{prefix}{end}") }.into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rrd::ops::graph::graph_args;
+
+    use super::*;
+
+    /// What librrd is told of a series.
+    fn told(series: &str, is_known: bool) -> String {
+        let series = vec![Series::parse(series).unwrap()];
+        let wanted = Graph { series, from: 0, to: 86_400, width: 900, height: 300, format: Format::Svg, dark: false };
+        let elements = elements(Path::new("/s"), &wanted, &[is_known]).unwrap();
+        graph_args(None, &props(&wanted, wanted.series.first().unwrap()), &elements).unwrap().join(" ")
+    }
+
+    #[test]
+    fn only_bytes_have_k_and_m_before_them_and_what_is_not_known_is_said_in_words() {
+        let (ping, memory) = (told("ping/nas", true), told("memory/mail", true));
+        assert!(ping.contains("--units-exponent 0 ") && ping.contains("%8.2lf ") && !ping.contains("%s"), "{ping}");
+        assert!(!memory.contains("--units-exponent") && memory.contains("%8.2lf%s"), "{memory}");
+        let unknown = told("ping/nas", false);
+        assert!(unknown.contains("nas\\: no figures in this time") && !unknown.contains("GPRINT"), "{unknown}");
+    }
 }

@@ -100,6 +100,11 @@ impl Kind {
         }
     }
 
+    /// Are there so many of its unit that K, M and G stand before it? Half a millisecond is no `500 m ms`.
+    pub fn is_scaled(self) -> bool {
+        matches!(self, Kind::Memory | Kind::Disk)
+    }
+
     /// Does it happen now and then, and not all the time?
     pub fn is_sparse(self) -> bool {
         self == Kind::Boots
