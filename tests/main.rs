@@ -39,6 +39,7 @@ mod secrets;
 mod services;
 mod shell;
 mod slots;
+mod status;
 mod syntax;
 mod tidy;
 mod trend;

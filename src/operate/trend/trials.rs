@@ -210,5 +210,5 @@ fn what_cannot_be_drawn_is_said() {
     );
     assert_eq!(wanted(&["ping/nas"], 5000).unwrap_err(), "a picture of 5000 × 200 pixels: each side has 100 to 4000");
     assert_eq!(wanted(&[], 600).unwrap_err(), "name a series to draw");
-    assert!(wanted(&["ping/other"], 600).unwrap_err().starts_with("cannot draw "));
+    assert!(wanted(&["ping/other"], 600).unwrap_err().starts_with("cannot read "));
 }
