@@ -21,6 +21,10 @@
           buildInputs = [ pkgs.rrdtool ];
           # The tests need namespaces and virtual machines: `make test` runs them.
           doCheck = false;
+          # The same texts as on Debian, with the program where Nix puts it.
+          postInstall = ''
+            make install-units install-words PREFIX=$out LIB=$out/lib PROGRAM=$out/bin/pxelator
+          '';
         };
       });
 
@@ -31,7 +35,31 @@
           ${self.packages.${pkgs.stdenv.hostPlatform.system}.default}/bin/pxelator build --check --deny warnings
           touch $out
         '';
+
+        # A machine with all of the module: its assertions hold, and its units are those of the package.
+        module =
+          let
+            package = self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+            machine = nixpkgs.lib.nixosSystem {
+              inherit (pkgs.stdenv.hostPlatform) system;
+              modules = [ self.nixosModules.default ./nix/example.nix ];
+            };
+          in
+          pkgs.runCommand "pxelator-module" { } ''
+            cd ${machine.config.system.build.toplevel}/etc/systemd/system
+            for unit in ${package}/lib/systemd/system/*; do
+              cmp $unit $(basename $unit)
+            done
+            touch $out
+          '';
       });
+
+      nixosModules.default =
+        { lib, pkgs, ... }:
+        {
+          imports = [ ./nix/module.nix ];
+          services.pxelator.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+        };
 
       devShells = each (pkgs: {
         default = pkgs.mkShell {

@@ -4,7 +4,7 @@
 //! site.kdl, modules/*.kdl
 //!    │
 //!  source ─ syntax ─ schema ─ eval ─ model ─ check ─ emit ─ out ┬─ simulate
-//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ deploy ─ serve ─ operate ─ page ─ lab ─ lsp ─ cli
+//!  ───────────────── pure: no I/O, clock, environment ───────── └─ store ─ storage ─ remote ─ deploy ─ serve ─ operate ─ page ─ lab ─ lsp ─ cli
 //!                                                               ─── shell: sockets, disks ───
 //! ```
 //!
@@ -19,14 +19,16 @@
 //! - [`out`]: the tree with its spans, its hashes, the tables that services read, and plans of deploys.
 //! - [`emit`]: Checked → Tree: menus, DHCP tables, zones.
 //! - [`edit`]: a site that is being edited: what one changed line of a host changes.
+//! - [`howto`]: a how-to in Markdown → rules; rules → the text of a module.
 //! - [`event`], [`answer`]: what happened, and request + tables + leases → answer + events, pure.
 //! - [`simulate`]: a machine's conversation with the pure answers.
 //! - [`store`]: reads sources; writes `out/` whole or not at all; opens and verifies it.
 //! - [`terminal`]: what we print; a reader that went away ends no work.
 //! - [`storage`]: unions that machines mount as their roots, and what they changed in them.
+//! - [`remote`]: ssh to a machine: a script there, bounded and with a deadline.
 //! - [`deploy`]: a plan executed on the boot server, step by step, with a way back.
 //! - [`serve`]: sockets, timers and limits round the answers.
-//! - [`operate`]: what a boot server does besides answering: audit, power, trends, checks.
+//! - [`operate`]: what a boot server does besides answering: audit, power, trends, checks, tracked machines, rules, VMs.
 //! - [`page`]: what a browser sees of it.
 //! - [`lab`]: namespaces, QEMU, serial log → verdict.
 //! - [`lsp`]: what an editor types → findings, and its questions → answers.
@@ -47,9 +49,9 @@ macro_rules! shell {
 }
 
 // In reading order; tests/tidy.rs has the same.
-pure! { source diag syntax schema eval model check why out emit edit event answer simulate }
+pure! { source diag syntax schema eval model check why out emit edit howto event answer simulate }
 
-shell! { store terminal storage deploy serve operate page lab lsp cli }
+shell! { store terminal storage remote deploy serve operate page lab lsp cli }
 
 use std::collections::{BTreeMap, BTreeSet};
 

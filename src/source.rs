@@ -72,6 +72,11 @@ impl Span {
         Span { start: at(self.start), end: at(self.end), ..self }
     }
 
+    /// Does the other one lie within it?
+    pub fn contains(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -200,14 +205,18 @@ impl Sources {
         for span in places {
             let Some(source) = self.list.get_mut(span.file.index()) else { continue };
             let Some(text) = source.text.get(span.range()) else { continue };
-            let masked: String = text.chars().filter_map(|c| if c == '\n' { Some(c) } else { MASKS.get(c.len_utf8() - 1).copied() }).collect();
+            let masked: String =
+                text.chars().filter_map(|c| if c == '\n' { Some(c) } else { MASKS.get(c.len_utf8() - 1).copied() }).collect();
             source.text.replace_range(span.range(), &masked);
         }
     }
 
     /// Takes the power from characters that would act on a terminal, the length of the texts kept.
     pub fn tame(&mut self) {
-        let acts = |c: char| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let acts = |c: char| {
+            (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+                || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
         for source in self.list.iter_mut().filter(|source| source.text.contains(acts)) {
             let harmless = |c: char| match (acts(c), c.len_utf8()) {
                 (false, _) => c,
@@ -253,6 +262,42 @@ pub fn glob_matches(pattern: &str, path: &str) -> bool {
     pattern.get(p..).unwrap_or_default().iter().all(|c| *c == '*')
 }
 
+/// Does a pattern name a path, or a folder above it? One that begins with a slash is a whole path, any other the
+/// name of a file or folder wherever it lies. `?` stands for a byte, as rsync has it.
+pub fn names_path(pattern: &str, path: &[u8]) -> bool {
+    let bytes = |text: &[u8]| text.iter().map(|byte| char::from(*byte)).collect::<String>();
+    let (pattern, path) = (bytes(pattern.as_bytes()), bytes(path));
+    if !pattern.starts_with('/') {
+        return path.split('/').any(|part| glob_matches(&pattern, part));
+    }
+    let above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+    above.chain([path.as_str()]).any(|path| glob_matches(&pattern, path))
+}
+
+/// What holds secrets on a machine: git on the boot server would keep it for ever, and a module shows it to all. A
+/// path, or the name of a file or folder; `*` stands for anything.
+pub const SECRETS: &[&str] = &[
+    "/etc/shadow*",
+    "/etc/gshadow*",
+    "/etc/security/opasswd",
+    "/etc/ssh/ssh_host_*_key",
+    "/etc/ssl/private",
+    "/etc/wireguard",
+    "/etc/NetworkManager/system-connections",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "privkey*.pem",
+    "*.key",
+    "*.keytab",
+];
+
+/// Is a path of a machine, or a folder that it lies in, one of [`SECRETS`]?
+pub fn is_secret(path: &str) -> bool {
+    SECRETS.iter().any(|pattern| names_path(pattern, path.as_bytes()))
+}
+
 /// The path that `import "TARGET"` means, or `None` where it would leave the site folder.
 ///
 /// Paths are relative to the site folder, wherever the `import` stands, so moving a line between
@@ -273,12 +318,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn secrets_are_known_by_path_and_by_name() {
+        for path in ["/etc/shadow.bak", "/etc/security/opasswd", "/etc/wireguard/wg0.conf", "/srv/x/site.key", "/opt/id_rsa"] {
+            assert!(is_secret(path), "{path}");
+        }
+        for path in ["/etc/passwd", "/etc/wireguard.conf", "/srv/key", "/etc/ssl/certs/x.pem", ""] {
+            assert!(!is_secret(path), "{path}");
+        }
+    }
+
+    #[test]
     fn globs_stay_within_a_folder() {
         assert!(glob_matches("hosts/*.kdl", "hosts/a.kdl"));
         assert!(!glob_matches("hosts/*.kdl", "hosts/b/a.kdl"));
         assert!(glob_matches("h*/?.kdl", "hosts/a.kdl"));
         assert!(!glob_matches("a*b*c", "a/b/c"));
         assert!(glob_matches("a*b*c", "aXbYbZc"));
+    }
+
+    #[test]
+    fn a_pattern_names_a_path_and_what_lies_below() {
+        for (pattern, path) in [
+            ("/etc/a*", "/etc/ab/c"),
+            ("/etc/a", "/etc/a"),
+            ("*.key", "/srv/tls.key/x"),
+            ("x?", "/a/xy"),
+            ("id_rsa", "/a/id_rsa"),
+        ] {
+            assert!(names_path(pattern, path.as_bytes()), "{pattern} {path}");
+        }
+        for (pattern, path) in [("/etc/a", "/etc/ab"), ("/etc/a/b", "/etc/a"), ("x?", "/a/xé"), ("rsa", "/id_rsa")] {
+            assert!(!names_path(pattern, path.as_bytes()), "{pattern} {path}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, setns};
 use socket2::{Domain, Socket, Type};
 
 use crate::amt::{Change, Device};
-use crate::harness::{Folder, PROGRAM, ROOT, Run, Server, tool};
+use crate::harness::{Folder, PATIENCE, PROGRAM, ROOT, Run, Server, tool, until_true};
 use crate::lab::turn;
 
 const MAC: &str = "54:b2:03:00:00:0f";
@@ -170,9 +170,7 @@ fn a_kiosk_is_on_from_half_past_seven_to_half_past_eight() {
     let (device, changes) = segment.kiosk(&serial);
 
     let morning = segment.serve(&folder, "2026-11-25T07:29:57[Europe/Zagreb]");
-    let told = changes
-        .recv_timeout(Duration::from_secs(20))
-        .unwrap_or_else(|_| panic!("not turned on:\n{}", morning.logged().join("\n")));
+    let told = changes.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not turned on:\n{}", morning.logged().join("\n")));
     assert!(matches!(told, Change::On { .. }), "{told:?}");
     let deadline = Instant::now() + Duration::from_secs(150);
     let said = || String::from_utf8_lossy(&fs::read(&serial).unwrap_or_default()).into_owned();
@@ -195,13 +193,9 @@ fn a_kiosk_is_on_from_half_past_seven_to_half_past_eight() {
     assert!(changes.try_recv().is_err() && device.is_on(), "a server that ends switches nothing");
 
     let _evening = segment.serve(&folder, "2026-11-25T20:29:57[Europe/Zagreb]");
-    assert_eq!(changes.recv_timeout(Duration::from_secs(20)), Ok(Change::Off));
+    assert_eq!(changes.recv_timeout(PATIENCE), Ok(Change::Off));
     let query = || audit(&folder, &["query", "--host", "kiosk-05", "--service", "power"]).ended(0).out();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while query().matches("power-changed").count() < 2 {
-        assert!(Instant::now() < deadline, "{}", query());
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    until_true("both switches are on record", || query().matches("power-changed").count() == 2);
     assert!(changes.recv_timeout(Duration::from_secs(2)).is_err(), "each edge once");
     eprintln!("{}", query());
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, PROGRAM, have, tool};
+use crate::harness::{Folder, PATIENCE, PROGRAM, have, tool};
 
 const SITE: &str = r#"
 site lab domain="lab.example"
@@ -41,7 +41,7 @@ impl Dev {
     }
 
     fn until(&self, what: &str, done: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         while !done() {
             assert!(Instant::now() < deadline, "{what}:\n{}", self.panes());
             sleep(Duration::from_millis(100));

@@ -2,17 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::growth::{GROWTH, cpu_secs, linear};
 use crate::harness::{Folder, ROOT, files};
 
 const FORMATS: [&str; 4] = ["text", "json", "sarif", "github"];
 /// 4 errors, one with two sides; the first line has characters of two, three and four bytes.
 const MIXED: &str = "site lab // ž€😀\nnetwork lan \"10.0.0.0/24\" {\n    /* €😀 */ host pc 9 \"52:54:00:00:00:09\" profil=x\n    host pd 9 \"52:54:00:00:00:0a\"; hosst x 1\n    host pe 10.0.0.8\n}\n";
-/// More time than a machine with other work needs; alone it is a tenth.
-const SLOW: Duration = Duration::from_secs(4);
 
 fn schema() -> jsonschema::Validator {
     let text = fs::read_to_string(Path::new(ROOT).join("tests/sarif/sarif-schema-2.1.0.json")).unwrap();
@@ -124,9 +122,28 @@ fn every_form_ends_alike() {
 }
 
 #[test]
-fn ten_thousand_errors_cost_a_second_and_a_page() {
-    let many = |line: &dyn Fn(usize) -> String| (0..10_000).map(line).collect::<String>();
-    let sites = [
+fn ten_thousand_errors_cost_a_page_and_no_square() {
+    const ERRORS: usize = 10_000;
+    for small in many_errors(ERRORS / GROWTH) {
+        let large = many_errors(ERRORS).into_iter().find(|large| large.0 == small.0).unwrap();
+        let folders = [small, large].map(|(what, text)| (what, Folder::with(&text)));
+        for format in FORMATS {
+            let what = folders[0].0;
+            let args = ["check", "--format", format];
+            linear(&format!("{what} as {format}"), |is_large| cpu_secs(&folders[usize::from(is_large)].1, &args, 1));
+            let run = folders[1].1.run(&args).ended(1);
+            assert!(run.out().len() + run.err().len() < 20 << 20, "{what} as {format}");
+            if matches!(format, "json" | "sarif") {
+                serde_json::from_str::<Value>(&run.out()).unwrap();
+            }
+        }
+    }
+}
+
+/// Sites of so many errors each.
+fn many_errors(count: usize) -> [(&'static str, String); 5] {
+    let many = |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    [
         ("many lines", format!("site lab\n{}", many(&|n| format!("hosst x{n} 1\n")))),
         ("one line", format!("site lab\n{}", many(&|n| format!("hosst ž{n} {n} \"{}\";", "ž".repeat(40))))),
         ("broken syntax", format!("site lab\n{}", many(&|n| format!("a 10.0.0.{n}\n")))),
@@ -135,18 +152,5 @@ fn ten_thousand_errors_cost_a_second_and_a_page() {
             format!("site lab\nnetwork lan \"10.0.0.0/8\" {{\n{}}}\n", many(&|n| format!("host x{n} 9 \"52:54:00:00:00:09\"\n"))),
         ),
         ("long names", format!("site lab\n{}", many(&|n| format!("\"{}{n}\"\n", "x".repeat(5_000))))),
-    ];
-    for (what, text) in sites {
-        let folder = Folder::with(&text);
-        for format in FORMATS {
-            let start = Instant::now();
-            let run = folder.run(&["check", "--format", format]).ended(1);
-            eprintln!("{what}, {format}: {:?}, {} bytes", start.elapsed(), run.out().len() + run.err().len());
-            assert!(start.elapsed() < SLOW, "{what} as {format} took {:?}", start.elapsed());
-            assert!(run.out().len() + run.err().len() < 20 << 20, "{what} as {format}");
-            if matches!(format, "json" | "sarif") {
-                serde_json::from_str::<Value>(&run.out()).unwrap();
-            }
-        }
-    }
+    ]
 }

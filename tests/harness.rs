@@ -15,6 +15,8 @@ pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Where tests/tools/packages puts programs of npm.
 pub(crate) const NPM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/node_modules/.bin");
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pxelator");
+/// How long something is waited for that comes at once on a machine with nothing else to do.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The lock beside every small site of the tests, so that profiles have something to load.
 pub(crate) fn lock() -> String {
@@ -38,7 +40,10 @@ pub(crate) fn inputs(text: &str) -> Inputs {
     let mut name = "site.kdl".to_owned();
     for line in text.split_inclusive('\n') {
         match line.strip_prefix("// file: ") {
-            Some(next) => name = next.trim().to_owned(),
+            Some(next) => {
+                name = next.trim().to_owned();
+                inputs.insert(name.clone(), Vec::new());
+            }
             None => inputs.entry(name.clone()).or_default().extend(line.bytes()),
         }
     }
@@ -113,12 +118,39 @@ impl Run {
     }
 }
 
+/// Looks until there is something, and gives it.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came to be that {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until it holds.
+pub(crate) fn until_true(what: &str, mut holds: impl FnMut() -> bool) {
+    until(what, || holds().then_some(()));
+}
+
 /// Runs a foreign program to its end, successfully.
 pub(crate) fn tool(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{program} {args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
+}
+
+/// An authority of the test's own, and a certificate of it for 127.0.0.1: `ca`, `own` and `own.key` in the folder.
+pub(crate) fn certificates(folder: &Path) {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (ca, ca_key, own, key) = (path("ca"), path("ca.key"), path("own"), path("own.key"));
+    let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout"];
+    tool("openssl", &[&made[..], &[&ca_key, "-out", &ca, "-subj", "/CN=authority"]].concat());
+    let names = ["-subj", "/CN=own", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"];
+    tool("openssl", &[&made[..], &[&key, "-out", &own, "-CA", &ca, "-CAkey", &ca_key], &names].concat());
 }
 
 /// True where all programs are here (and we are root, if `root` is among them). Otherwise the test says
@@ -164,12 +196,17 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `out` of the folder on loopback, with a port offset that nobody else has.
     pub(crate) fn start(folder: &Folder, more: &[&str]) -> Server {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        // The ports of a server lie within 30 of each other.
-        let offset = 12_000 + (std::process::id() % 10) as u16 * 2_000 + NEXT.fetch_add(1, Ordering::Relaxed) * 40;
+        let offset = Server::free_offset();
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--state", "state", "--port-offset", &offset.to_string()]).args(more).current_dir(&folder.0);
         Server::spawn(command, offset)
+    }
+
+    /// A port offset that nobody else of this test run has.
+    pub(crate) fn free_offset() -> u16 {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        // The ports of a server lie within 30 of each other.
+        12_000 + (std::process::id() % 10) as u16 * 2_000 + NEXT.fetch_add(1, Ordering::Relaxed) * 40
     }
 
     pub(crate) fn spawn(mut command: Command, offset: u16) -> Server {
@@ -211,7 +248,7 @@ impl Server {
 
     /// All lines of the log up to the first that contains `text`.
     pub(crate) fn until(&self, text: &str) -> Vec<String> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         while let Ok(line) = self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             seen.push(line);

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, PROGRAM, files, have, tool};
+use crate::harness::{Folder, PROGRAM, files, have, tool, until_true};
 
 /// One machine at a time: two cores, and the timings are worth reading.
 pub(crate) fn turn() -> Option<MutexGuard<'static, ()>> {
@@ -113,11 +113,7 @@ fn after_a_kill_nothing_runs_on_and_the_next_run_clears_the_rest() {
     let (mut child, namespace) = start_boot(&folder);
     child.kill().unwrap();
     child.wait().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !pids_in(&namespace).is_empty() {
-        assert!(Instant::now() < deadline, "still running: {:?}", pids_in(&namespace));
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    until_true("nothing of it runs", || pids_in(&namespace).is_empty());
     assert!(namespaces().contains(&namespace), "the dead run left its namespace");
     folder.run(&["lab", "boot", "pc-07", "--until", "never said", "--timeout", "1s"]).ended(1);
     assert_eq!(namespaces(), [] as [String; 0]);

@@ -66,6 +66,7 @@ const AROUND: &[(&str, &str)] = &[
     ("dns", "dns {\n§\n}"),
     ("nfs", "nfs \"/srv/wrapper\" {\n§\n}"),
     ("overlay", "nfs \"/srv/wrapper\" { base wrapper; overlay wrapper over=wrapper {\n§\n} }"),
+    ("rule", "network wrapped \"10.99.0.0/24\" { host wrapped 9 \"02:00:00:00:00:63\" }\nrule wrapper on=wrapped {\n§\n}"),
     ("schedule", "schedule wrapper timezone=\"Europe/Zagreb\" { power \"07:30\" \"20:30\"\n§\n}"),
     ("holidays", "holidays {\n§\n}"),
     ("module", "use wrapper\n// file: modules/wrapper.kdl\nmodule wrapper {\n§\noption url (string)x doc=\"Start page\"\n}"),

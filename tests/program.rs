@@ -131,7 +131,7 @@ fn a_folder_that_is_not_ours_is_not_overwritten() {
 #[test]
 fn check_finds_a_stale_out_and_verify_a_changed_one() {
     let folder = Folder::with(SMALL);
-    assert!(folder.run(&["verify"]).ended(2).err().contains("run `pxelator build` first"));
+    assert!(folder.run(&["verify"]).ended(2).err().contains("holds no generation: run `pxelator build`"));
     folder.run(&["build"]).ended(0);
     folder.run(&["build", "--check"]).ended(0);
     folder.run(&["verify"]).ended(0);
@@ -171,7 +171,7 @@ fn why_names_the_line_behind_a_line() {
     let leases = fs::read_to_string(folder.0.join("out/dhcp/leases.jsonl")).unwrap();
     let name = serde_json::from_str::<Value>(leases.lines().nth(2).unwrap()).unwrap()["host"].as_str().unwrap().to_owned();
     let site = fs::read_to_string(folder.0.join("site.kdl")).unwrap();
-    let at = site.lines().position(|line| line.contains(&format!("host {name} "))).unwrap() + 1;
+    let at = site.lines().position(|line| line.contains(&format!(" {name} "))).unwrap() + 1;
     assert!(said.contains(&format!("site.kdl:{at} ")), "{said}");
     let module = folder.run(&["why", "boot/menus/kiosk.ipxe:2"]).ended(0).out();
     assert!(module.contains("modules/kiosk.kdl:") && module.contains("site.kdl:"), "the module's line and the user's: {module}");

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, Server, have, tool};
+use rustix::process::{Pid, Signal};
+
+use crate::harness::{Folder, PATIENCE, PROGRAM, Server, have, tool};
 
 /// An assets folder with files of our own, and a site that names them.
 fn with_assets() -> Folder {
@@ -67,7 +69,7 @@ fn a_client_that_aborts_and_asks_again_from_the_same_port_is_served() {
     let folder = with_assets();
     let server = Server::start(&folder, &[]);
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
     let main = format!("127.0.0.1:{}", server.port(69));
     let request = b"\0\x01vmlinuz\0octet\0tsize\x000\0";
     let mut buffer = [0; 2000];
@@ -87,7 +89,7 @@ fn lost_packets_are_sent_again() {
     let folder = with_assets();
     let server = Server::start(&folder, &[]);
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
     client
         .send_to(
             b"\0\x01vmlinuz\0octet\0blksize\x001400\0windowsize\x0016\0timeout\x001\0",
@@ -207,6 +209,31 @@ fn a_new_generation_is_swapped_in_and_a_tampered_one_refused() {
     server.kill();
     let refused = folder.run(&["serve", "--state", "state", "--port-offset", "31000"]).ended(2);
     assert!(refused.err().contains("changed dhcp/leases.jsonl"), "{}", refused.err());
+}
+
+#[test]
+fn a_signal_that_comes_as_soon_as_it_serves_is_obeyed() {
+    let folder = with_assets();
+    let serving = folder.0.join("state/serving.json");
+    for signal in [Signal::HUP, Signal::TERM, Signal::INT].into_iter().cycle().take(12) {
+        let mut command = Command::new(PROGRAM);
+        let offset = Server::free_offset().to_string();
+        command.args(["serve", "--state", "state", "--port-offset", &offset]).current_dir(&folder.0);
+        let mut server = command.stderr(Stdio::null()).spawn().unwrap();
+        let send = |signal| rustix::process::kill_process(Pid::from_raw(server.id() as i32).unwrap(), signal).unwrap();
+        // A deploy reads here whom it may tell. No moment is lost: no rest between looks, and no program that sends.
+        let deadline = Instant::now() + PATIENCE;
+        while !serving.exists() {
+            assert!(Instant::now() < deadline, "it never served");
+        }
+        send(signal);
+        if signal == Signal::HUP {
+            std::thread::sleep(Duration::from_millis(100));
+            send(Signal::TERM);
+        }
+        assert_eq!(server.wait().unwrap().code(), Some(0), "{signal:?} ended it");
+        assert!(!serving.exists());
+    }
 }
 
 #[test]

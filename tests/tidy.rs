@@ -13,8 +13,8 @@ use crate::harness::{ROOT, files};
 
 /// A room may name only rooms before it.
 const ORDER: &[&str] = &[
-    "source", "diag", "syntax", "schema", "eval", "model", "check", "why", "out", "emit", "edit", "event", "answer", "simulate",
-    "store", "terminal", "storage", "deploy", "serve", "operate", "page", "lab", "lsp", "cli",
+    "source", "diag", "syntax", "schema", "eval", "model", "check", "why", "out", "emit", "edit", "howto", "event", "answer",
+    "simulate", "store", "terminal", "storage", "remote", "deploy", "serve", "operate", "page", "lab", "lsp", "cli",
 ];
 /// What the serving half must never see.
 const COMPILER: &[&str] = &["syntax", "schema", "eval", "model", "check", "emit"];

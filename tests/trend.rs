@@ -1,9 +1,8 @@
 //! Trends: what a server measures by itself, drawn and told by the command line.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, ROOT, Server, have, tool};
+use crate::harness::{Folder, ROOT, Server, have, tool, until_true};
 
 const SITE: &str = "site lab domain=\"lab.example\"\n\
     network lan \"10.77.0.0/24\" gateway=1 server=2 dns=2 { pool 100 199 lease=\"1h\"; host boot 2 \"52:54:00:77:00:02\" }\n\
@@ -14,11 +13,8 @@ fn measured() -> Folder {
     let folder = Folder::with(SITE);
     folder.run(&["build"]).ended(0);
     let _server = Server::start(&folder, &[]);
-    let (last, end) = (folder.0.join("state/trends/requests/syslog.rrd"), Instant::now() + Duration::from_secs(60));
-    while !last.exists() {
-        assert!(Instant::now() < end, "the first figures come at the start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let last = folder.0.join("state/trends/requests/syslog.rrd");
+    until_true("the first figures come, at the start", || last.exists());
     folder
 }
 

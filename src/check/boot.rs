@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diag, Diags};
-use crate::model::{At, DEFAULT_MENU, LOCAL, Profile, Site, Start};
+use crate::model::{At, DEFAULT_MENU, LOADERS, LOCAL, Profile, Site, Start};
 
 /// What x86 kernels keep of their command line, in bytes (COMMAND_LINE_SIZE 2048 with the final zero).
 const CMDLINE_BYTES_MAX: usize = 2047;
@@ -72,6 +72,20 @@ pub(super) fn menu(site: &Site, diags: &mut Diags) {
 /// What every loader reads as part of a path, and nothing else.
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._+/@~-".contains(c)
+}
+
+/// Something that machines load is pinned, and nothing that could load it.
+pub(super) fn loaders(site: &Site, diags: &mut Diags) {
+    let named = || site.profiles.iter().flat_map(Profile::files).filter(|path| site.lock.get(&path.value).is_some());
+    let Some(folder) = site.assets.as_ref().filter(|_| named().next().is_some()) else { return };
+    let has = |file: &str| site.lock.get(file).is_some();
+    if !LOADERS.iter().flat_map(|loader| loader.files).any(|file| has(file)) {
+        let diag = Diag::new("boot/no-loader", folder.span, "no loader is pinned, so no machine can start over the network");
+        diags.push(diag.help("copy pxelinux.0 and ldlinux.c32 (BIOS) or snponly.efi (UEFI) into the assets folder, then run `pxelator lock`"));
+    } else if has("pxelinux.0") && !has("ldlinux.c32") {
+        let diag = Diag::new("boot/no-loader", folder.span, "pxelinux.0 is pinned, and ldlinux.c32, which it loads first, is not");
+        diags.push(diag.help("copy ldlinux.c32 of the same version into the assets folder, then run `pxelator lock`"));
+    }
 }
 
 pub(super) fn assets(site: &Site, diags: &mut Diags) {

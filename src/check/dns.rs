@@ -139,6 +139,11 @@ pub(super) fn aliases(site: &Site, diags: &mut Diags) {
     }).collect();
     let mut looped: BTreeSet<&Domain> = BTreeSet::new();
     for (name, (to, _)) in &cnames {
+        if to.value.as_str().parse::<std::net::Ipv4Addr>().is_ok() {
+            let diag = Diag::new("dns/target-missing", to.span, format!("`{}` is an address, and a CNAME leads to a name", to.value));
+            diags.push(diag.help(format!("write a {} \"{}\", or to= and the name of a host", relative(name, &site.domain), to.value)));
+            continue;
+        }
         let known = brought(site, &to.value).is_some() || records.contains(&to.value);
         let found = relative(&to.value, &site.domain);
         if site.domain.contains(&to.value) && !known && !diags.is_lost(found) {

@@ -18,8 +18,12 @@ mod network;
 mod nfs;
 mod page;
 mod power;
+mod rule;
+mod running;
 mod schedule;
 mod site;
+mod track;
+mod vm;
 
 use crate::diag::Diags;
 use crate::model::Site;
@@ -47,6 +51,7 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["boot/reserved-name", "boot/two-starts"], about: "a profile has a name of its own and starts one thing", run: boot::names },
     Check { codes: &["boot/no-default", "boot/default-not-entry", "boot/unknown-entry", "boot/label-clash"], about: "the menu offers what exists", run: boot::menu },
     Check { codes: &["boot/path-escape", "boot/asset-missing", "boot/tftp-size"], about: "assets lie below their folder, are pinned, and fit their way", run: boot::assets },
+    Check { codes: &["boot/no-loader"], about: "machines that start over the network have a loader", run: boot::loaders },
     Check { codes: &["boot/file-missing", "boot/file-twice", "eval/import-escape"], about: "texts have a source and a name of their own", run: site::texts },
     Check { codes: &["boot/newline", "boot/loader-syntax", "boot/cmdline-long"], about: "command lines survive every loader", run: boot::cmdlines },
     Check { codes: &["dhcp/option-overflow", "dhcp/reply-too-large"], about: "DHCP replies fit", run: dhcp::replies },
@@ -56,6 +61,9 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["nfs/open-export", "nfs/no-server", "nfs/no-root"], about: "roots are exported to hosts that are known", run: nfs::clients },
     Check { codes: &["nfs/base-writable"], about: "nobody writes to a base beneath an overlay", run: nfs::writers },
     Check { codes: &["nfs/fsid-clash"], about: "every export has a number of its own", run: nfs::numbers },
+    Check { codes: &["vm/bad-path"], about: "files of snapshots are plain", run: vm::files },
+    Check { codes: &["vm/unknown-snapshot", "nfs/unknown-base"], about: "every VM stands on something that exists", run: vm::names },
+    Check { codes: &["vm/one-mac"], about: "DHCP knows every VM by its MAC", run: vm::cards },
     Check { codes: &["dns/outside-zone", "dns/name-length"], about: "names lie in the site's domain and fit a packet", run: dns::names },
     Check { codes: &["dns/cname-and-other", "dns/duplicate-record", "dns/ttl-mixed"], about: "records of one name agree", run: dns::sets },
     Check { codes: &["dns/target-missing", "dns/cname-loop"], about: "aliases lead to a host", run: dns::aliases },
@@ -76,11 +84,18 @@ pub const CHECKS: &[Check] = &[
     Check { codes: &["secret/unused", "secret/bad-file"], about: "secrets are used, and lie in files", run: site::secrets },
     Check { codes: &["audit/same-sink", "audit/half-login"], about: "every sink is named once, with a whole login or none", run: audit::sinks },
     Check { codes: &["audit/plain-http"], about: "no password leaves the site's networks unencrypted", run: audit::plain },
+    Check { codes: &["ssh/on", "ssh/two"], about: "logins are for hosts that exist, and agree", run: running::logins },
     Check { codes: &["monitor/on", "monitor/no-address", "monitor/no-gateway", "monitor/twice"], about: "hosts that are watched exist, can be reached, and are asked once", run: monitor::targets },
     Check { codes: &["alert/same-sink", "alert/half-login", "alert/no-check"], about: "whoever is told is told once, of something, with a whole login or none", run: monitor::sinks },
     Check { codes: &["alert/plain-password"], about: "no password of an alert leaves the site's networks unencrypted", run: monitor::plain },
+    Check { codes: &["track/on", "track/no-address"], about: "hosts of tracked folders exist and can be reached", run: track::targets },
+    Check { codes: &["track/nested"], about: "no tracked folder lies within another", run: track::nested },
     Check { codes: &["page/from", "page/open", "page/outside"], about: "whoever may look at the page exists", run: page::callers },
     Check { codes: &["page/port-clash"], about: "the port of the page is its own", run: page::ports },
+    Check { codes: &["rule/name", "rule/after"], about: "a name is one rule, and none waits for itself", run: rule::names },
+    Check { codes: &["rule/on", "rule/unknown-tag", "rule/no-address"], about: "rules hold on hosts that exist and can be reached", run: rule::targets },
+    Check { codes: &["rule/no-check", "rule/path"], about: "rules can tell whether they are kept, and name plain paths", run: rule::bodies },
+    Check { codes: &["rule/file-clash"], about: "no rule undoes another on one host", run: rule::clashes },
     Check { codes: &["eval/assertion", "eval/warning", "eval/empty-selector"], about: "what the site claims of itself holds", run: site::claims },
     Check { codes: &["dns/reverse-mismatch"], about: "an address has one name of its own", run: dns::reverse },
     Check { codes: &["engine/pool-lease"], about: "kea gives one lease in all pools of a network", run: engines::pool_leases },

@@ -20,7 +20,7 @@ pub(super) fn targets(site: &Site, diags: &mut Diags) {
     let mut twice: BTreeMap<(Span, Span), Vec<&Host>> = BTreeMap::new();
     for check in &site.checks {
         named(check, &selected, site, diags);
-        let hosts = selected.hosts(check);
+        let hosts = selected.hosts(&check.on);
         addresses(check, &hosts, diags);
         routes(check, &hosts, site, diags);
         for host in hosts {

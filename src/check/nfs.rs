@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diag, Diags};
-use crate::model::{At, DEFAULT_MENU, Nfs, Overlay, RootOf, Site, Start};
+use crate::model::{At, DEFAULT_MENU, Nfs, Overlay, RootOf, Site, Start, VmOf};
 use crate::source::Span;
 
 /// How long a folder or the path of a file may be, in bytes: an overlay's two folders and its work folder
@@ -12,11 +12,11 @@ const PATH_BYTES_MAX: usize = 1024;
 /// How long a part of it may be, in bytes: what Linux's file systems keep.
 const PART_BYTES_MAX: usize = 255;
 /// What mends a path.
-const PLAIN: &str =
+pub(super) const PLAIN: &str =
     "begin with a slash; use letters, digits and . _ + @ ~ - between slashes, no `..`, at most 255 bytes a part and 1,024 in all";
 
 /// What every file system, exports(5) and mount options read as a path and nothing else.
-fn is_plain(path: &str) -> bool {
+pub(super) fn is_plain(path: &str) -> bool {
     let letters = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || "._+@~-".contains(c));
     let part = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= PART_BYTES_MAX && letters(part);
     path.len() <= PATH_BYTES_MAX && path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(part))
@@ -154,14 +154,17 @@ pub(super) fn names(site: &Site, diags: &mut Diags) {
     }
 }
 
-fn known(code: &'static str, name: &At<String>, all: &BTreeSet<&str>, message: &str, diags: &mut Diags) {
+pub(super) fn known(code: &'static str, name: &At<String>, all: &BTreeSet<&str>, message: &str, diags: &mut Diags) {
     if all.contains(name.value.as_str()) || diags.is_lost(&name.value) {
         return;
     }
-    let (node, example) =
-        if code == "nfs/unknown-base" { ("base", String::new()) } else { ("overlay", " over=\"…\"".to_owned()) };
-    let diag = Diag::new(code, name.span, message)
-        .help(format!("declare it: nfs \"/srv/nfs\" {{ {node} \"{}\"{example} }}", name.value));
+    let name_text = &name.value;
+    let help = match code {
+        "nfs/unknown-base" => format!("declare it: nfs \"/srv/nfs\" {{ base \"{name_text}\" }}"),
+        "vm/unknown-snapshot" => format!("declare it: snapshot {name_text} \"/srv/vm/{name_text}.qcow2\""),
+        _ => format!("declare it: nfs \"/srv/nfs\" {{ overlay \"{name_text}\" over=\"…\" }}"),
+    };
+    let diag = Diag::new(code, name.span, message).help(help);
     diags.push(diag.suggest(diags, &name.value, all.iter().copied()));
 }
 
@@ -255,6 +258,11 @@ pub(super) fn writers(site: &Site, diags: &mut Diags) {
                 let over = nfs.overlay(&name.value).and_then(|overlay| overlay.over.as_ref());
                 stood_on.extend(over.map(|over| (over.value.as_str(), over.span)));
             }
+        }
+    }
+    for (_, vm) in site.vms() {
+        if let VmOf::Base(name) = &vm.of {
+            stood_on.insert(&name.value, name.span);
         }
     }
     for (base, span) in written {

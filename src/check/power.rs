@@ -72,6 +72,11 @@ pub(super) fn ways(site: &Site, diags: &mut Diags) {
     secrets(site, diags);
 }
 
+/// Is it written as names of secrets are? A password seldom is.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 fn secrets(site: &Site, diags: &mut Diags) {
     let known = || site.secrets.iter().map(|secret| secret.name.as_str());
     let named: BTreeMap<Span, &At<String>> = site.powers().filter_map(|power| power.amt.as_ref()).map(|name| (name.span, name)).collect();
@@ -79,10 +84,13 @@ fn secrets(site: &Site, diags: &mut Diags) {
         if known().any(|secret| secret == name.value) || diags.is_lost(&name.value) {
             continue;
         }
-        let diag = Diag::new("secret/unknown", name.span, format!("secret `{}` is not declared", name.value));
+        let diag = |shown: &str| Diag::new("secret/unknown", name.span, format!("secret{shown} is not declared"));
+        let shown = format!(" `{}`", name.value);
         diags.push(match diags.nearest(&name.value, known()) {
-            Some(near) => diag.help(format!("did you mean `{near}`?")).fix_near(&name.value, known()),
-            None => diag.help(format!("declare it: secret {0} file=\"/run/secrets/{0}\"", name.value)),
+            Some(near) => diag(&shown).help(format!("did you mean `{near}`?")).fix_near(&name.value, known()),
+            None if is_name(&name.value) => diag(&shown).help(format!("declare it: secret {0} file=\"/run/secrets/{0}\"", name.value)),
+            // Perhaps the password itself: it is not said again.
+            None => diag("").help("`amt=` wants the name of a secret, and the password stays in a file on the boot server: secret amt file=\"/run/secrets/amt\", and amt=amt"),
         });
     }
 }

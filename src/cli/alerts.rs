@@ -7,14 +7,15 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::out_args::OutArgs;
 use super::site::Told;
 use super::{Failure, Outcome};
 use crate::operate::monitor::post::outbox::{Stuck, messages, stuck};
-use crate::operate::monitor::post::{Message, Trouble, duration, send};
-use crate::operate::monitor::seen::{self, Alert, Seen};
+use crate::operate::monitor::post::{Message, duration, send};
+use crate::operate::monitor::seen::{self, Alert, Seen, State};
 use crate::out::table::{Tables, json as row};
 use crate::serve::clock::Clock;
-use crate::store;
+use crate::store::serving::Serving;
 use crate::terminal::{escaped, json_escaped, print, say};
 
 /// How many of the hosts behind something are named; the rest are counted.
@@ -48,11 +49,10 @@ enum Command {
 ///
 /// Run it on the boot server, as the user of `serve`: secrets are read from their files.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator alerts test\n  pxelator alerts test --out /var/lib/pxelator/current")]
+#[command(after_help = "Examples:\n  pxelator alerts test\n  pxelator alerts test --out /srv/other/current/out")]
 struct TestArgs {
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
 }
 
 fn test(args: &TestArgs) -> Result<Outcome, Failure> {
-    let tables = Tables::read(&store::open(&args.out)?.files)?;
+    let tables = Tables::read(&args.out.open()?.files)?;
     if tables.alerts.is_empty() {
         return Err("the site tells nobody: add alerts { mail \"NAME@DOMAIN\" through=\"HOST:25\" }, and build again".into());
     }
@@ -71,8 +71,8 @@ fn test(args: &TestArgs) -> Result<Outcome, Failure> {
     for row in &tables.alerts {
         match send(row, &Message::test(row, Clock::default().now().as_second())) {
             Ok(()) => print(&format!("{}: it took the test message\n", row.name())),
-            Err(Trouble(what)) => {
-                say(&format!("{}: {what}", row.name()));
+            Err(trouble) => {
+                say(&format!("{}: {}", row.name(), trouble.what()));
                 outcome = Outcome::Errors;
             }
         }
@@ -102,11 +102,19 @@ fn show(args: &Args) -> Result<Outcome, Failure> {
     for Stuck { sink, why, .. } in stuck(&args.state) {
         waiting.entry(sink).and_modify(|waiting| waiting.why = Some(why));
     }
+    // Times of a rehearsal are not those of this clock: it is asked who serves, and not how old the file is.
+    let is_served = Serving::read(&args.state)?.is_some_and(|serving| serving.is_alive());
+    if !is_served {
+        let state = args.state.display();
+        say(&format!("nobody serves with the state folder {state}, so nothing was asked since {}", moment(seen.at)));
+    }
     match args.format {
         Told::Text => print(&text(&seen, &waiting)),
         Told::Json => {
             let one = |(sink, waiting): (&String, &Waiting)| json!({ "sink": sink, "count": waiting.count, "since": waiting.since, "why": waiting.why });
-            let all = json!({ "at": seen.at, "alerts": seen.alerts, "waiting": waiting.iter().map(one).collect::<Vec<_>>() });
+            let unknown = |(why, (count, since))| json!({ "count": count, "why": why, "since": since });
+            let unknown: Vec<_> = unknown_by_reason(&seen).into_iter().map(unknown).collect();
+            let all = json!({ "at": seen.at, "served": is_served, "unknown": unknown, "alerts": seen.alerts, "waiting": waiting.iter().map(one).collect::<Vec<_>>() });
             print(&format!("{}\n", json_escaped(&row(&all))));
         }
     }
@@ -116,9 +124,14 @@ fn show(args: &Args) -> Result<Outcome, Failure> {
 fn text(seen: &Seen, waiting: &BTreeMap<String, Waiting>) -> String {
     let mut out = String::new();
     let (open, over): (Vec<&Alert>, Vec<&Alert>) = seen.alerts.iter().partition(|alert| alert.resolved.is_none());
-    match open.len() {
-        0 => out.push_str(&format!("nothing is wrong: {} checks, as of {}\n", seen.checks.len(), moment(seen.at))),
-        count => out.push_str(&format!("{count} open, as of {}\n", moment(seen.at))),
+    match (open.len(), seen.unable().is_empty()) {
+        (0, true) => out.push_str(&format!("nothing is wrong: {} checks, as of {}\n", seen.checks.len(), moment(seen.at))),
+        (0, false) => out.push_str(&format!("no alert is open, and not all is known, as of {}\n", moment(seen.at))),
+        (count, _) => out.push_str(&format!("{count} open, as of {}\n", moment(seen.at))),
+    }
+    for (why, (count, since)) in unknown_by_reason(seen) {
+        let all = seen.checks.len();
+        out.push_str(&format!("  {count} of {all} checks not known since {}: {}\n", moment(since), escaped(why)));
     }
     for alert in open {
         out.push_str(&format!("  {}  since {}, {}\n", of(alert), moment(alert.fired), duration(seen.at - alert.fired)));
@@ -145,6 +158,17 @@ fn text(seen: &Seen, waiting: &BTreeMap<String, Waiting>) -> String {
         out.push_str(&format!("  {}  {messages} since {}{why}\n", escaped(sink), moment(*since)));
     }
     out
+}
+
+/// Checks of which nothing is known: how many for each reason, and since when.
+fn unknown_by_reason(seen: &Seen) -> BTreeMap<&str, (usize, i64)> {
+    let mut all = seen.unable();
+    for check in seen.checks.iter().filter(|check| check.state == State::Unknown && check.unable().is_none()) {
+        let why = check.why.as_deref().unwrap_or("they were not asked yet");
+        let (count, since) = all.entry(why).or_insert((0, check.since));
+        (*count, *since) = (*count + 1, check.since.min(*since));
+    }
+    all
 }
 
 fn of(alert: &Alert) -> String {

@@ -20,6 +20,8 @@ use crate::terminal::{escaped, print_on, say};
 const PRINT_BYTES: usize = 64 << 10;
 /// Among how many hosts the one that was meant is looked for.
 const HOSTS_MAX: usize = 10_000;
+/// How many that may have been meant are named.
+const NEAR_MAX: usize = 3;
 
 /// Ask what happened: events of all services, and what machines logged
 ///
@@ -41,12 +43,14 @@ enum Command {
 
 /// Print records, the oldest first
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator audit query --host kiosk-01 --since 2h\n  pxelator audit query --service dhcp --since 2026-11-25 --until 2026-11-26")]
+#[command(
+    after_help = "Examples:\n  pxelator audit query --host kiosk-01 --since 2h\n  pxelator audit query --service dhcp --since 2026-11-25 --until 2026-11-26"
+)]
 struct QueryArgs {
     /// Of this host, address or MAC
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// Of this service (dhcp, tftp, http, dns, power, syslog, audit), or of this program in syslog
+    /// Of this service (dhcp, tftp, http, dns, power, monitor, rule, track, syslog, audit), or of this program in syslog
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
     /// From then on: a moment, a date (UTC), or how long ago
@@ -145,7 +149,11 @@ fn boots(args: &BootsArgs) -> Result<Outcome, Failure> {
 }
 
 /// The records; a spool that is not there is the state folder of somebody else, most often.
-fn look(place: &Place, filter: &Filter, each: impl FnMut(&crate::operate::audit::line::Entry) -> ControlFlow<()>) -> Result<Met, Failure> {
+fn look(
+    place: &Place,
+    filter: &Filter,
+    each: impl FnMut(&crate::operate::audit::line::Entry) -> ControlFlow<()>,
+) -> Result<Met, Failure> {
     if !is_there(&place.state)? {
         return Err(format!(
             "there is no audit spool {}: give the folder that `pxelator serve --state` has (default /var/lib/pxelator); a server that never recorded anything has none",
@@ -164,8 +172,9 @@ fn as_told(host: &str) -> String {
 /// What standard output does not say.
 fn told(place: &Place, met: &Met, what: &str, host: Option<&str>) {
     if met.records == 0 {
-        let near = host.and_then(|host| near(place, host));
-        let hint = near.map(|near| format!("; did you mean `{}`?", escaped(&near)));
+        let near: Vec<String> =
+            host.map(|host| near(place, host)).unwrap_or_default().iter().map(|near| format!("`{}`", escaped(near))).collect();
+        let hint = (!near.is_empty()).then(|| format!("; did you mean {}?", near.join(" or ")));
         say(&format!("no {what} was found{}", hint.unwrap_or_default()));
     }
     if met.damaged > 0 {
@@ -174,8 +183,8 @@ fn told(place: &Place, met: &Met, what: &str, host: Option<&str>) {
     }
 }
 
-/// The host that was meant, where one of that name occurs nowhere: the nearest that does.
-fn near(place: &Place, host: &str) -> Option<String> {
+/// The hosts that may have been meant, where one of that name occurs nowhere: the nearest that do.
+fn near(place: &Place, host: &str) -> Vec<String> {
     // By their names in small letters.
     let mut known = BTreeMap::new();
     let read = query(&place.state, &Filter::default(), |entry| {
@@ -187,8 +196,14 @@ fn near(place: &Place, host: &str) -> Option<String> {
         ControlFlow::Continue(())
     });
     let host = host.to_ascii_lowercase();
-    read.ok().filter(|_| !known.contains_key(&host))?;
-    nearest(&host, known.keys().map(String::as_str)).and_then(|near| known.get(near).cloned())
+    if read.is_err() || known.contains_key(&host) {
+        return Vec::new();
+    }
+    let next = |known: &mut BTreeMap<String, String>| {
+        let near = nearest(&host, known.keys().map(String::as_str))?.to_owned();
+        known.remove(&near)
+    };
+    std::iter::from_fn(|| next(&mut known)).take(NEAR_MAX).collect()
 }
 
 /// Many lines in few writes.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::out_args::OutArgs;
 use super::{Failure, Outcome};
 use crate::diag::nearest;
 use crate::operate::capture::{self, FILE_BYTES_MAX, Machines, Names, Options};
 use crate::out::table::{FactRow, Tables};
-use crate::store;
 use crate::terminal::{escaped, say};
 
 /// Show what machines say on the wire, and keep it for Wireshark
@@ -43,9 +43,8 @@ pub(super) struct Args {
     /// End when the file has this many MiB
     #[arg(long, value_name = "MIB", default_value_t = FILE_BYTES_MAX >> 20, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     mebibytes: u64,
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -74,7 +73,7 @@ impl Protocol {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let tables = Tables::read(&store::open(&args.out)?.files)?;
+    let tables = Tables::read(&args.out.open()?.files)?;
     let machines = args.who.as_deref().map(|who| machines(who, &tables)).transpose()?;
     let mut names = Names::default();
     tables.facts.values().for_each(|row| capture::named(&mut names, &row.host, row.address, &row.macs));

@@ -1,13 +1,12 @@
 //! `changes`: what a machine changed in its root.
 
-use std::path::PathBuf;
 
+use super::out_args::OutArgs;
 use super::site::Told;
 use super::{Failure, Outcome};
 use crate::out::table::Tables;
 use crate::storage::changes::{Change, Kind, changes};
 use crate::storage::overlay_of;
-use crate::store;
 use crate::terminal::{print, say};
 
 /// List what a machine added, changed and deleted in its root
@@ -20,16 +19,15 @@ pub(super) struct Args {
     /// The host
     #[arg(value_name = "HOST")]
     host: String,
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     /// How they are told
     #[arg(long, value_enum, default_value_t = Told::Text)]
     format: Told,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let tables = Tables::read(&store::open(&args.out)?.files)?;
+    let tables = Tables::read(&args.out.open()?.files)?;
     let (row, overlay) = overlay_of(&tables, &args.host)?;
     let found = changes(row, overlay)?;
     match args.format {

@@ -27,17 +27,22 @@ mod lsp;
 mod man;
 mod moments;
 mod options;
+mod out_args;
 mod power;
 mod report;
 mod rollback;
+mod rule;
 mod serve;
 mod simulate;
 mod site;
+mod ssh_args;
 mod status;
 mod storage;
 mod target;
+mod track;
 mod trend;
 mod verify;
+mod vm;
 mod watch;
 mod why;
 
@@ -82,6 +87,9 @@ enum Command {
     Storage(storage::Args),
     Changes(changes::Args),
     Power(power::Args),
+    Rule(rule::Args),
+    Track(track::Args),
+    Vm(vm::Args),
     Trend(trend::Args),
     Status(status::Args),
     Lsp(lsp::Args),
@@ -148,6 +156,9 @@ pub fn main() -> ExitCode {
         Command::Storage(args) => storage::run(args),
         Command::Changes(args) => changes::run(args),
         Command::Power(args) => power::run(args),
+        Command::Rule(args) => rule::run(args),
+        Command::Track(args) => track::run(args),
+        Command::Vm(args) => vm::run(args),
         Command::Trend(args) => trend::run(args),
         Command::Status(args) => status::run(args),
         Command::Lsp(args) => lsp::run(args),

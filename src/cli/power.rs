@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::out_args::OutArgs;
 use super::site::Told;
 use super::{Failure, Outcome};
 use crate::answer::power::Schedule;
@@ -17,7 +18,6 @@ use crate::operate::power::act::{self, Action};
 use crate::operate::power::by_hand;
 use crate::out::table::{PowerRow, Tables};
 use crate::serve::clock::Clock;
-use crate::store;
 use crate::terminal::{chain, print, say};
 
 /// Who wants it, as events say it.
@@ -42,9 +42,8 @@ pub(super) struct Args {
     /// With on, cycle and reset: boot from the network this once (AMT alone)
     #[arg(long)]
     pxe: bool,
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     /// Where it is kept what was done, and which certificates machines with TLS showed
     #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
     state: PathBuf,
@@ -109,7 +108,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
     if args.pxe && matches!(args.what, What::Off | What::Status) {
         return Err("--pxe is about the boot that follows: give it with on, cycle or reset".into());
     }
-    let tables = Tables::read(&store::open(&args.out)?.files)?;
+    let tables = Tables::read(&args.out.open()?.files)?;
     let rows = chosen(&args.who, &tables)?;
     let mut all = Vec::new();
     let mut failed = false;
@@ -154,7 +153,7 @@ fn chosen<'a>(who: &str, tables: &'a Tables) -> Result<Vec<&'a PowerRow>, Failur
 }
 
 /// Does something to each row, several at once, and shows what came of it in their order.
-fn side_by_side<T: Send>(rows: &[&PowerRow], work: impl Fn(&PowerRow) -> T + Sync, mut show: impl FnMut(T)) {
+pub(super) fn side_by_side<R: Sync, T: Send>(rows: &[&R], work: impl Fn(&R) -> T + Sync, mut show: impl FnMut(T)) {
     let next = Mutex::new(rows.iter().enumerate());
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {

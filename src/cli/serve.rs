@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// The folder that was built
     #[arg(long, default_value = "out", value_name = "DIR")]
     out: PathBuf,
-    /// Where leases and serials are kept
+    /// Where all that changes at run time is kept: leases, serials, records, alerts, trends, what was switched
     #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
     state: PathBuf,
     /// Where the assets lie, if not where the site says

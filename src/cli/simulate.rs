@@ -1,14 +1,13 @@
 //! `simulate`: the conversation that a machine would have.
 
-use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::out_args::OutArgs;
 use super::{Failure, Outcome};
 use crate::answer::dns::Zones;
 use crate::out::table::Tables;
 use crate::simulate::{Firmware, simulate};
-use crate::store;
 use crate::terminal::print;
 
 /// Rehearse a machine's boot from out/ alone
@@ -21,9 +20,8 @@ pub(super) struct Args {
     /// The machine's firmware
     #[arg(long, value_enum, default_value_t = Arch::Bios)]
     arch: Arch,
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -37,7 +35,7 @@ enum Arch {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let generation = store::open(&args.out)?;
+    let generation = args.out.open()?;
     let tables = Tables::read(&generation.files)?;
     let zones = Zones::load(&tables, &Default::default())?;
     let mac = mac(&args.who, &tables)?;

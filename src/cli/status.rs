@@ -5,15 +5,19 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use serde::Serialize;
 
+use super::out_args::OutArgs;
 use super::{Failure, Outcome};
 use crate::operate::monitor::seen::{self, State};
-use crate::operate::overview::{HostView, Known, NetworkView, Overview, Recent, Tally, overview};
+use crate::operate::overview::{HostView, Known, NetworkView, Overview, Recent, Tally, Wrong, overview};
 use crate::out::plan::short;
 use crate::out::table::{Tables, json};
-use crate::store;
-use crate::store::serving::{Serving, started};
+use crate::store::serving::Serving;
 use crate::terminal::{escaped, print};
+
+/// What is wrong with the service itself.
+const SERVE: &str = "serve";
 
 /// Tell what the segment does: what is wrong, the hosts, and machines that nobody declared
 ///
@@ -26,9 +30,8 @@ pub(super) struct Args {
     /// Every host, and not only those that are not as they should be
     #[arg(long)]
     hosts: bool,
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     /// Where `serve` keeps its state
     #[arg(long, default_value = "/var/lib/pxelator", value_name = "DIR")]
     state: PathBuf,
@@ -44,32 +47,85 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
-    let tables = Tables::read(&store::open(&args.out)?.files)?;
+    let generation = args.out.open()?;
+    let tables = Tables::read(&generation.files)?;
     let now = Timestamp::now();
     let recent = Recent::read(&args.state, &tables, now.as_microsecond())?;
     let seen = seen::read(&args.state)?;
     // The leases are the server's own while it runs; who asks for an address is known by its events.
-    let known = Known { tables: &tables, leases: &[], seen: seen.as_ref(), recent: &recent, services: &[], now };
-    let told = overview(&known);
-    let serving = Serving::read(&args.state)?.filter(|serving| started(serving.pid) == Some(serving.started));
+    let known = Known { tables: &tables, leases: None, seen: seen.as_ref(), recent: &recent, services: &[], now };
+    let mut told = overview(&known);
+    let serving = Serving::read(&args.state)?.filter(Serving::is_alive);
+    let wrong = unserved(serving.as_ref(), &generation.manifest.generation, args).map(|text| Wrong {
+        kind: SERVE,
+        host: None,
+        text,
+        since: told.at,
+        behind: Vec::new(),
+    });
+    told.wrong.splice(..0, wrong);
     match args.format {
-        Format::Json => print(&format!("{}\n", crate::terminal::json_escaped(&json(&told)))),
+        Format::Json => {
+            let all = All { serving: serving.as_ref().map(Served::of), overview: &told };
+            print(&format!("{}\n", crate::terminal::json_escaped(&json(&all))));
+        }
         Format::Text => print(&text(&told, serving.as_ref(), args)),
     }
     Ok(if told.wrong.is_empty() { Outcome::Good } else { Outcome::Errors })
 }
 
-fn text(told: &Overview, serving: Option<&Serving>, args: &Args) -> String {
-    let mut out = match serving {
-        Some(serving) => format!(
-            "serving generation {} for {}\n",
-            short(&serving.generation),
-            ago(told.at, i64::try_from(serving.since).unwrap_or(0))
-        ),
-        None => format!("nobody serves with the state folder {}\n", args.state.display()),
+/// Why what is served is not this generation, if it is not.
+fn unserved(serving: Option<&Serving>, generation: &str, args: &Args) -> Option<String> {
+    let Some(serving) = serving else {
+        let state = args.state.display();
+        return Some(format!("nobody serves with the state folder {state}: start `pxelator serve`, or give its folder: --state"));
     };
+    if let Some(refused) = &serving.refused {
+        return Some(format!("what came since was refused: {}", escaped(&refused.why)));
+    }
+    let out = args.out.path();
+    (serving.generation != generation).then(|| {
+        let (folder, built, served) = (out.display(), short(generation), serving.out.display());
+        format!("{folder} has generation {built}, and it is not served: deploy it, or ask for what is: --out {served}")
+    })
+}
+
+/// The overview, for programs.
+#[derive(Serialize)]
+struct All<'s> {
+    /// `null` where nobody serves.
+    serving: Option<Served<'s>>,
+    #[serde(flatten)]
+    overview: &'s Overview,
+}
+
+#[derive(Serialize)]
+struct Served<'s> {
+    generation: &'s str,
+    since: u64,
+    /// Why what came since was refused.
+    refused: Option<&'s str>,
+}
+
+impl Served<'_> {
+    fn of(serving: &Serving) -> Served<'_> {
+        let refused = serving.refused.as_ref().map(|refused| refused.why.as_str());
+        Served { generation: &serving.generation, since: serving.since, refused }
+    }
+}
+
+fn text(told: &Overview, serving: Option<&Serving>, args: &Args) -> String {
+    let mut out = String::new();
+    if let Some(serving) = serving {
+        let since = ago(told.at, i64::try_from(serving.since).unwrap_or(0));
+        let _infallible = writeln!(out, "serving generation {} for {since}", short(&serving.generation));
+    }
+    let (service, others): (Vec<&Wrong>, Vec<&Wrong>) = told.wrong.iter().partition(|wrong| wrong.kind == SERVE);
+    for wrong in service {
+        let _infallible = writeln!(out, "✗ {}", wrong.text);
+    }
     let _infallible = writeln!(out, "{}", tally(&told.tally));
-    for wrong in &told.wrong {
+    for wrong in others {
         let host = wrong.host.as_ref().map(|host| format!("{}: ", escaped(host))).unwrap_or_default();
         let behind = if wrong.behind.is_empty() { String::new() } else { format!("; {} hosts behind it", wrong.behind.len()) };
         let _infallible = writeln!(out, "✗ {host}{}, for {}{behind}", escaped(&wrong.text), ago(told.at, wrong.since));
@@ -110,7 +166,7 @@ fn of_host(host: &HostView, now: i64) -> String {
         State::Failing => ('◐', "fails"),
         State::Down => ('✗', "down"),
         State::Behind => ('…', "cannot be reached"),
-        State::Off => ('○', "off by its schedule"),
+        State::Off => ('○', "off"),
     };
     let since = host.since.filter(|since| *since > 0).map(|since| format!(" for {}", ago(now, since))).unwrap_or_default();
     let why = host.why.as_ref().map(|why| format!(": {}", escaped(why))).unwrap_or_default();
@@ -124,7 +180,7 @@ fn tally(tally: &Tally) -> String {
         (tally.failing, "failing"),
         (tally.down, "down"),
         (tally.behind, "not reached"),
-        (tally.off, "off by schedule"),
+        (tally.off, "off"),
         (tally.unknown, "not known"),
     ];
     let shown: Vec<String> =

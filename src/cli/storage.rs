@@ -1,13 +1,13 @@
 //! `storage`: the unions that machines mount as their roots, on this boot server.
 
-use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::out_args::OutArgs;
 use super::{Failure, Outcome};
 use crate::out::table::{RootRow, Tables};
 use crate::storage::{self, Plan, execute, overlay_of, plan, reset, root_of};
-use crate::store::{self, Generation};
+use crate::store::Generation;
 use crate::terminal::{chain, print, say};
 
 /// Keep the roots that machines mount over NFS, on this boot server
@@ -51,9 +51,8 @@ struct ResetArgs {
 
 #[derive(clap::Args)]
 struct Common {
-    /// The folder that was built
-    #[arg(long, default_value = "out", value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    out: OutArgs,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -64,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome, Failure> {
         Command::Apply(args) => &args.common,
         Command::Reset(args) => &args.common,
     };
-    let generation = store::open(&common.out)?;
+    let generation = common.out.open()?;
     let tables = Tables::read(&generation.files)?;
     let _one_at_a_time = if common.dry_run { None } else { storage::lock(&tables)? };
     let plan = match &args.command {

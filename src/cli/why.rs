@@ -15,7 +15,7 @@ use crate::{Compiled, eval, explain_value, store};
 
 /// Tell which lines of the site are behind a value, or behind a line of out/
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  pxelator why host.kiosk-03.profile   # the value, the line that won, what it beat\n  pxelator why host.kiosk-03           # all its values\n  pxelator why out/dhcp/leases.jsonl:3 # the lines of the site behind a line of out/\nPaths begin with host, network, profile, menu, dns, nfs, overlay, site or use.")]
+#[command(after_help = "Examples:\n  pxelator why host.kiosk-03.profile   # the value, the line that won, what it beat\n  pxelator why host.kiosk-03           # all its values\n  pxelator why out/dhcp/leases.jsonl:3 # the lines of the site behind a line of out/\nPaths begin with host, network, profile, menu, dns, nfs, overlay, schedule, holidays, site or use.")]
 pub(super) struct Args {
     /// A value such as host.pc-07.profile, or FILE:LINE below out/; without LINE the whole file
     #[arg(value_name = "VALUE | FILE:LINE")]

@@ -2,19 +2,23 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::Result;
 use super::far::{Hello, LINE_BYTES_MAX, PROTOCOL, Reply, Request};
 use crate::out::table::json;
+use crate::remote::{self, last_line, quote};
 
-/// How long ssh may take to connect, and how often it asks whether the other end still lives, in seconds.
-const CONNECT_SECS: u32 = 10;
-const ALIVE_SECS: u32 = 5;
 /// How many lines a login script may print before we speak.
 const GREETING_LINES_MAX: usize = 100;
 const COMPLAINT_BYTES_MAX: u64 = 64 << 10;
+/// How long it may take until pxelator greets there; logging in is part of it.
+const GREETING_SECS_MAX: u64 = 30;
+/// How long it may live once it has closed its output before it greeted.
+const END_SECS_MAX: u64 = 10;
 
 /// How the other end is reached.
 #[derive(Clone, Debug)]
@@ -28,22 +32,16 @@ pub struct Ssh {
 /// What ssh, or whoever answered, had against it.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    #[error("there is no program `ssh` on this machine: install openssh-client")]
-    NoSsh(#[source] std::io::Error),
-    #[error(
-        "{host} does not let you in ({said}): try `ssh {host} true`; name another user with USER@HOST, or load your key with ssh-add"
-    )]
-    Credentials { host: String, said: String },
-    #[error(
-        "{host} is not known to this machine, or is not the machine that it was ({said}): compare its key, and log in once with `ssh {host}`"
-    )]
-    HostKey { host: String, said: String },
-    #[error("{host} cannot be reached ({said}): read its name again, and see that it is up")]
-    Unreachable { host: String, said: String },
+    #[error(transparent)]
+    Remote(#[from] remote::Problem),
     #[error("there is no `{program}` on {host}: install pxelator there, or name it with --remote PATH")]
     NoProgram { host: String, program: String },
     #[error("`{program}` on {host} did not answer as pxelator does ({said}): see what `ssh {host} {program} --version` prints")]
     Strange { host: String, program: String, said: String },
+    #[error(
+        "`{program}` on {host} did not greet within {GREETING_SECS_MAX} s: see that `ssh {host} {program} --version` ends at once"
+    )]
+    Silent { host: String, program: String },
     #[error("pxelator on {host} is {theirs}, and this is {ours}, which speaks otherwise: install the same version on both")]
     Version { host: String, theirs: String, ours: String },
     #[error(
@@ -63,19 +61,22 @@ pub struct Session {
     complaints: Option<JoinHandle<String>>,
 }
 
+/// What came first.
+enum Greeting {
+    Ours,
+    Other(Problem),
+    /// It ended, behind this line.
+    Ended(String),
+}
+
 impl Session {
     pub(super) fn open(ssh: &Ssh, host: &str, folder: &str, state: Option<&Path>) -> Result<Session> {
         let state = state.map_or(String::new(), |state| format!(" --state {}", quote(&state.to_string_lossy())));
-        let remote = format!("{} deploy-far --store {}{state}", ssh.program, quote(folder));
-        let mut command = Command::new("ssh");
-        let fixed =
-            ["BatchMode=yes".into(), format!("ConnectTimeout={CONNECT_SECS}"), format!("ServerAliveInterval={ALIVE_SECS}")];
-        for option in ssh.options.iter().chain(&fixed) {
-            command.args(["-o", option]);
-        }
-        command.args(["-T", "--", host, &remote]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(Problem::NoSsh)?;
+        let words = format!("{} deploy-far --store {}{state}", ssh.program, quote(folder));
+        let mut command = remote::Ssh { options: ssh.options.clone() }.to(host);
+        command.arg(words);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.map_err(|error| Problem::Remote(remote::Problem::NoSsh(error)))?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(output), Some(errors)) = (output, errors) else { unreachable!("all three are piped") };
         let complaints = std::thread::spawn(move || {
@@ -90,20 +91,47 @@ impl Session {
         Ok(session)
     }
 
-    /// The first line of ours, behind what a login script may print.
+    /// The first line of ours, in time: otherwise ssh is ended, and so is what we wait for.
     fn greet(&mut self) -> Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let (greeted, waited) = mpsc::channel::<()>();
+        let guard = std::thread::spawn(move || {
+            let is_late = waited.recv_timeout(Duration::from_secs(GREETING_SECS_MAX)) == Err(RecvTimeoutError::Timeout);
+            // Nobody waits for the child before this thread has ended, so its number is still its own.
+            is_late && rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok()
+        });
+        let greeting = self.greeting();
+        drop(greeted);
+        if guard.join().unwrap_or_default() {
+            return Err(Problem::Silent { host: self.host.clone(), program: self.program.clone() }.into());
+        }
+        match greeting {
+            Greeting::Ours => Ok(()),
+            Greeting::Other(problem) => {
+                // It may go on printing, and would not end by itself.
+                let _gone_already = self.child.kill();
+                Err(problem.into())
+            }
+            Greeting::Ended(printed) => Err(self.ended(printed).into()),
+        }
+    }
+
+    /// The first line of ours, behind what a login script may print.
+    fn greeting(&mut self) -> Greeting {
         let mut said = String::new();
         for _ in 0..GREETING_LINES_MAX {
-            let Some(line) = self.line() else { return Err(self.ended(said).into()) };
+            let Some(line) = self.line() else { return Greeting::Ended(said) };
             if let Ok(Hello { pxelator, protocol }) = serde_json::from_str(&line) {
                 if protocol == PROTOCOL {
-                    return Ok(());
+                    return Greeting::Ours;
                 }
-                return Err(Problem::Version { host: self.host.clone(), theirs: pxelator, ours: Hello::own().pxelator }.into());
+                let (host, ours) = (self.host.clone(), Hello::own().pxelator);
+                return Greeting::Other(Problem::Version { host, theirs: pxelator, ours });
             }
             said = line;
         }
-        Err(Problem::Strange { host: self.host.clone(), program: self.program.clone(), said: last_line(&said) }.into())
+        let (host, program) = (self.host.clone(), self.program.clone());
+        Greeting::Other(Problem::Strange { host, program, said: last_line(&said) })
     }
 
     fn line(&mut self) -> Option<String> {
@@ -144,14 +172,23 @@ impl Session {
 
     /// Ended before it greeted: 255 is ssh's own, 127 a shell's that found nothing.
     fn ended(&mut self, printed: String) -> Problem {
+        let until = Instant::now() + Duration::from_secs(END_SECS_MAX);
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() >= until {
+                let _gone_already = self.child.kill();
+                return Problem::Silent { host: self.host.clone(), program: self.program.clone() };
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let (code, complaints) = self.wait();
         let (host, program) = (self.host.clone(), self.program.clone());
-        let has = |words: &[&str]| words.iter().any(|word| complaints.contains(word));
         let said = last_line(&complaints);
         match code {
-            Some(255) if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION"]) => Problem::HostKey { host, said },
-            Some(255) if has(&["Permission denied", "Too many authentication failures"]) => Problem::Credentials { host, said },
-            Some(255) => Problem::Unreachable { host, said },
+            Some(255) => {
+                let mends = ("name another user with USER@HOST", "read its name again, and see that it is up");
+                let try_it = format!("ssh {host}");
+                Problem::Remote(remote::Problem::of_255(host, try_it, mends, &complaints))
+            }
             Some(127) => Problem::NoProgram { host, program },
             _ => Problem::Strange { host, program, said: if said.is_empty() { last_line(&printed) } else { said } },
         }
@@ -164,15 +201,4 @@ impl Drop for Session {
         drop(self.input.take());
         let _gone_already = self.child.wait();
     }
-}
-
-/// The last line that says anything; control characters are not for our terminal.
-fn last_line(text: &str) -> String {
-    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    line.trim().chars().filter(|c| !c.is_control()).take(300).collect()
-}
-
-/// A word for the shell at the other end.
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -16,10 +16,15 @@ mod monitor;
 mod nfs;
 mod page;
 mod power;
+mod rules;
 mod texts;
+mod track;
+mod vm;
 
 use crate::check::Checked;
 use crate::diag::Diags;
+use crate::model::{Host, Login, Origins, Selected, Site};
+use crate::out::table::LoginRow;
 use crate::out::{Tree, Wing};
 
 /// One room of `out/`.
@@ -39,13 +44,22 @@ pub const EMITTERS: &[Emitter] = &[
     Emitter { name: "dns", about: "zones, forward and reverse, and forwarders", prefix: "dns/", may_refuse: false, emit: dns::emit },
     Emitter { name: "texts", about: "texts that machines fetch", prefix: "boot/files/", may_refuse: true, emit: texts::emit },
     Emitter { name: "nfs", about: "roots over NFS: exports, unions, and the files of overlays", prefix: "nfs/", may_refuse: true, emit: nfs::emit },
+    Emitter { name: "vm", about: "VMs over snapshots and containers over bases: for libvirt, QEMU and systemd-nspawn", prefix: "vm/", may_refuse: false, emit: vm::emit },
     Emitter { name: "audit", about: "how long what happened is kept, and who gets it", prefix: "audit/", may_refuse: false, emit: audit::emit },
     Emitter { name: "power", about: "hosts that can be switched, and when", prefix: "power/", may_refuse: false, emit: power::emit },
     Emitter { name: "monitor", about: "hosts and where they belong, what is watched, and who is told", prefix: "monitor/", may_refuse: false, emit: monitor::emit },
+    Emitter { name: "rules", about: "what must hold on hosts, and how they are reached", prefix: "rules/", may_refuse: true, emit: rules::emit },
+    Emitter { name: "track", about: "folders of machines that already run, and what is left out of them", prefix: "track/", may_refuse: false, emit: track::emit },
     Emitter { name: "page", about: "where the page for browsers is, and who may look", prefix: "page/", may_refuse: false, emit: page::emit },
     Emitter { name: "docs", about: "a runbook for each host, and for the boot server", prefix: "docs/", may_refuse: false, emit: docs::emit },
     Emitter { name: "engines", about: "the same site for Kea, dnsmasq, BIND and NSD", prefix: "engines/", may_refuse: false, emit: engines::emit },
 ];
+
+/// How the boot server logs in on a host, and the lines that say so; `None` without an address.
+fn login(site: &Site, selected: &Selected<'_>, host: &Host) -> Option<(LoginRow, Origins)> {
+    let Login { address, user, port, origins } = site.login(selected, host)?;
+    Some((LoginRow { address, port, user }, origins))
+}
 
 /// What emitters would refuse; nothing is made that is not needed for it.
 pub fn refusals(checked: &Checked, diags: &mut Diags) {

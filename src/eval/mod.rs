@@ -46,14 +46,20 @@ pub struct Config<'s> {
     pub audit: Option<Merged<'s>>,
     pub checks: Vec<Node<'s>>,
     pub alerts: Option<Merged<'s>>,
+    /// Folders of machines that already run.
+    pub tracks: Vec<Node<'s>>,
     pub page: Option<Node<'s>>,
     pub trends: Option<Node<'s>>,
     pub secrets: Vec<Node<'s>>,
+    pub snapshots: Vec<Node<'s>>,
     pub schedules: Vec<Node<'s>>,
     /// Those of the site; they add up.
     pub holidays: Vec<Node<'s>>,
+    /// How the boot server logs in.
+    pub logins: Vec<Node<'s>>,
     /// Other servers that the site is written down for.
     pub engines: Vec<Node<'s>>,
+    pub rules: Vec<Node<'s>>,
     /// `assert` and `warn`.
     pub claims: Vec<Node<'s>>,
     /// Names that options hold, which must exist.
@@ -134,20 +140,24 @@ fn sort_out<'s>(made: modules::Made<'s>, start: FileId, budget: &mut budget::Bud
             "assets" => single(&mut config.assets, node, diags),
             "runbooks" => single(&mut config.runbooks, node, diags),
             "network" => config.networks.push(node),
-            "host" | "group" => config.strays.push(node),
+            "host" | "vm" | "group" => config.strays.push(node),
             "profile" => profiles.push(node),
             "menu" => menus.push(node),
             "dns" => dns.push(node),
             "nfs" => nfs.push(node),
             "audit" => audits.push(node),
             "check" => config.checks.push(node),
+            "ssh" => config.logins.push(node),
             "alerts" => alerts.push(node),
+            "track" => config.tracks.push(node),
             "page" => single(&mut config.page, node, diags),
             "trends" => single(&mut config.trends, node, diags),
             "secret" => config.secrets.push(node),
+            "snapshot" => config.snapshots.push(node),
             "schedule" => config.schedules.push(node),
             "holidays" => config.holidays.push(node),
             "engine" => config.engines.push(node),
+            "rule" => config.rules.push(node),
             "assert" | "warn" => config.claims.push(node),
             "module" => diags.push(
                 Diag::new("schema/unknown-node", node.span, "a module is declared in a file that is imported")

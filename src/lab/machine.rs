@@ -7,6 +7,7 @@ use tokio::process::{Child, Command};
 
 use super::network::Run;
 use super::{Result, failed};
+use crate::out::table::{QEMU, VmRow};
 
 /// Which firmware the virtual machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,19 @@ pub(super) fn qemu(run: &Run, mac: &str, firmware: Firmware) -> Result<Child> {
         command.args(["-drive", &format!("if=pflash,format=raw,unit=1,file={}", vars.display())]);
     }
     command.spawn().map_err(failed("run", "qemu-system-x86_64"))
+}
+
+/// A VM over its snapshot, as `pxelator vm start` runs it, but on our tap and without KVM.
+pub(super) fn vm(run: &Run, row: &VmRow) -> Result<Child> {
+    let mut command = inside(run, Path::new(QEMU));
+    let words = row.disk.iter().flat_map(|disk| crate::operate::vm::run::words(row, disk, &run.folder));
+    command.args(words.map(|word| match word.split(',').next() {
+        Some("bridge") => "tap,id=lan,ifname=tap0,script=no,downscript=no".to_owned(),
+        Some("socket") => "stdio,id=serial,signal=off".to_owned(),
+        Some("q35") => "q35,accel=tcg".to_owned(),
+        Some(_) | None => word,
+    }));
+    command.spawn().map_err(failed("run", QEMU))
 }
 
 /// The NFS server, in the foreground.

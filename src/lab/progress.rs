@@ -49,6 +49,11 @@ impl Progress {
         self.milestone(what);
     }
 
+    /// What was worth a line last.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.milestones.last().map(|(_, what)| what.as_str())
+    }
+
     /// The line that stays at the bottom of a terminal.
     pub(super) fn show(&self, waiting_for: &str) {
         if self.on_terminal {

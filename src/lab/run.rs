@@ -10,12 +10,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::machine::{Firmware, qemu, serve};
+use super::machine::{Firmware, qemu, serve, vm};
 use super::network::Run;
 use super::progress::Progress;
 use super::site::{LabSite, prepare};
 use super::{Error, Result, assets, failed, require, roots, router};
-use crate::terminal::{say, say_raw};
+use crate::operate::vm::prepare as prepare_vm;
+use crate::terminal::{chain, say, say_raw};
 
 /// The longest line that we keep, in bytes, and how many may wait to be shown.
 const LINE_BYTES_MAX: usize = 4096;
@@ -67,6 +68,10 @@ pub fn boot(options: &Options) -> Result<Verdict> {
     }
     let run = Run::begin()?;
     let site = prepare(options, &cache, &run.folder, &mut tell)?;
+    if let Some((vm, disk)) = site.vm.as_ref().and_then(|vm| Some((vm, vm.disk.as_ref()?))) {
+        prepare_vm::prepare(vm, disk, &run.folder).map_err(|error| Error::Unfit(chain(&error)))?;
+        tell(&format!("a disk over the snapshot {}, with an identity of its own", disk.file));
+    }
     run.network(&site)?;
     router::start(&run.namespace)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start", "the lab"))?;
@@ -82,6 +87,11 @@ pub fn boot(options: &Options) -> Result<Verdict> {
 
 /// The report that the guest must give: name and address from DHCP, and the same from DNS.
 fn marker(site: &LabSite) -> String {
+    if site.vm.is_some() {
+        // Its system is not ours, and knows no report: it has started when it took its address.
+        let address = site.address.map_or_else(String::new, |address| regex::escape(&address.to_string()) + "$");
+        return format!("^DHCP grants {address}");
+    }
     let root = site.root.as_ref().map_or(String::new(), |root| format!(".* root={}$", regex::escape(root)));
     let report = match (&site.host, site.address) {
         // The guest asks the first server that it is told; only of ours do we know the answer.
@@ -107,7 +117,10 @@ async fn watch(options: &Options, site: &LabSite, run: &Run) -> Result<Verdict> 
     forward(server.stderr.take(), sender.clone(), Line::Log);
     wait_for_serve(&mut lines, &mut server).await?;
     let mut progress = Progress::begin();
-    let mut machine = qemu(run, &site.mac, options.firmware)?;
+    let mut machine = match &site.vm {
+        Some(row) => vm(run, row)?,
+        None => qemu(run, &site.mac, options.firmware)?,
+    };
     forward(machine.stdout.take(), sender.clone(), Line::Serial);
     forward(machine.stderr.take(), sender, Line::Machine);
     let verdict = wait(options, until, &mut lines, &mut machine, &mut progress).await?;
@@ -161,7 +174,12 @@ async fn wait(
         tokio::select! {
             biased;
             line = lines.recv() => match line {
-                Some(Line::Log(line)) => progress.log(&line),
+                Some(Line::Log(line)) => {
+                    progress.log(&line);
+                    if progress.last().is_some_and(|last| until.is_match(last)) {
+                        return Ok(Verdict::Booted);
+                    }
+                }
                 Some(Line::Machine(line)) => complaints.push(line),
                 Some(Line::Serial(line)) => {
                     progress.hide();

@@ -11,7 +11,7 @@ use crate::answer::dns::Zones;
 use crate::diag::Diags;
 use crate::model::{Asset, LOCAL, Lock, Mac};
 use crate::out::Manifest;
-use crate::out::table::{NetworkRow, Tables};
+use crate::out::table::{NetworkRow, Tables, VmRow};
 use crate::source::{Inputs, Sources};
 use crate::{compile_with_nfs, store, wanted_assets};
 
@@ -22,6 +22,8 @@ pub(super) struct LabSite {
     pub(super) nfs: PathBuf,
     /// `SERVER:FOLDER`, if the host mounts its root over NFS.
     pub(super) root: Option<String>,
+    /// A VM over a snapshot, which starts from its own disk.
+    pub(super) vm: Option<VmRow>,
     pub(super) host: Option<String>,
     pub(super) mac: String,
     /// The reservation, if the host has one.
@@ -125,7 +127,11 @@ fn find(who: &str, tables: &Tables) -> Result<LabSite> {
     let row = tables.hosts.values().find(|row| row.host.eq_ignore_ascii_case(who));
     let mac = row.map(|row| row.mac.clone()).or_else(|| Mac::parse(who).ok().map(|mac| mac.to_string()));
     let mac = mac.ok_or_else(|| Error::Host(who.to_owned()))?;
-    if tables.menu_of(Some(&mac), None) == Some(LOCAL) {
+    let vm = row.and_then(|row| tables.vms.get(&row.host)).cloned();
+    if vm.as_ref().is_some_and(|vm| vm.disk.is_none()) {
+        return Err(Error::Unfit(format!("`{who}` is a container: systemd starts it, and the lab has none")));
+    }
+    if vm.is_none() && tables.menu_of(Some(&mac), None) == Some(LOCAL) {
         return Err(Error::Unfit(format!("`{who}` starts from its own disk: there is nothing to boot here")));
     }
     let lease = tables.reservations.get(&mac);
@@ -138,7 +144,7 @@ fn find(who: &str, tables: &Tables) -> Result<LabSite> {
     }
     let (out, nfs) = (PathBuf::new(), PathBuf::new());
     let root = lease.and_then(|lease| lease.root.clone());
-    Ok(LabSite { out, nfs, root, host: row.map(|row| row.host.clone()), mac, address: lease.map(|lease| lease.address), network, server })
+    Ok(LabSite { out, nfs, root, vm, host: row.map(|row| row.host.clone()), mac, address: lease.map(|lease| lease.address), network, server })
 }
 
 /// Where no `server=` is declared, the lab takes an address that nobody has.

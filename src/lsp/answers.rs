@@ -200,7 +200,7 @@ fn symbol_kind(kind: Kind) -> SymbolKind {
     match kind {
         Kind::Site | Kind::Network | Kind::Group => SymbolKind::NAMESPACE,
         Kind::Host => SymbolKind::OBJECT,
-        Kind::Profile | Kind::Base | Kind::Overlay | Kind::Schedule => SymbolKind::CLASS,
+        Kind::Profile | Kind::Base | Kind::Overlay | Kind::Schedule | Kind::Snapshot => SymbolKind::CLASS,
         Kind::Module | Kind::Instance => SymbolKind::MODULE,
         Kind::Option => SymbolKind::PROPERTY,
         Kind::Let | Kind::Counter => SymbolKind::VARIABLE,

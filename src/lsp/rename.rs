@@ -20,7 +20,7 @@ pub(super) fn prepare(site: &Snapshot, file: &str, offset: usize) -> Result<(Key
     };
     let name = shorten(&key.name);
     match key.kind {
-        Kind::Host | Kind::Profile | Kind::Group | Kind::Network | Kind::Secret | Kind::Let | Kind::Counter | Kind::Site | Kind::Tag | Kind::Schedule => {}
+        Kind::Host | Kind::Profile | Kind::Group | Kind::Network | Kind::Secret | Kind::Let | Kind::Counter | Kind::Site | Kind::Tag | Kind::Schedule | Kind::Snapshot => {}
         // Their folders on the boot server bear the names: the files would stay behind.
         Kind::Base | Kind::Overlay => return Err(format!("`{name}` is the name of a folder on the boot server: rename the folder and the lines together")),
         Kind::Module => return Err(format!("`{name}` is the name of a module's file: rename the file and its `module` line together")),

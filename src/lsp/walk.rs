@@ -125,7 +125,7 @@ impl<'a> Walk<'a> {
             Kind::Option => options.to_owned(),
             Kind::Counter => self.repeat(node),
             Kind::Instance => node.title().unwrap_or_default().to_owned(),
-            Kind::Site | Kind::Network | Kind::Group | Kind::Host | Kind::Profile | Kind::Module | Kind::Secret | Kind::Tag | Kind::Base | Kind::Overlay | Kind::Schedule => String::new(),
+            Kind::Site | Kind::Network | Kind::Group | Kind::Host | Kind::Profile | Kind::Module | Kind::Secret | Kind::Tag | Kind::Base | Kind::Overlay | Kind::Schedule | Kind::Snapshot => String::new(),
         }
     }
 

@@ -75,7 +75,7 @@ pub(super) fn summary(site: &Snapshot, key: &Key) -> Option<String> {
         Kind::Counter => format!("`{}` counts from {} to {}", key.name, written(node.arg(1), text), written(node.arg(2), text)),
         Kind::Secret => format!("secret `{}` in the file {}", key.name, written(node.prop("file"), text)),
         Kind::Instance => format!("`{}`: a use of module `{}`", key.name, key.scope),
-        Kind::Site | Kind::Tag | Kind::Option | Kind::Base | Kind::Overlay | Kind::Schedule => format!("{} `{}`", key.kind.name(), key.name),
+        Kind::Site | Kind::Tag | Kind::Option | Kind::Base | Kind::Overlay | Kind::Schedule | Kind::Snapshot => format!("{} `{}`", key.kind.name(), key.name),
     };
     Some(format!("{said} · {}", line_of(site, place)))
 }
@@ -113,7 +113,7 @@ fn count(count: usize, word: &str) -> String {
 
 /// How many host lines there are; a `repeat` counts as what it holds.
 fn hosts(nodes: &[Node<'_>]) -> usize {
-    nodes.iter().map(|node| if node.name.text == "host" { 1 } else { hosts(&node.children) }).sum()
+    nodes.iter().map(|node| if crate::schema::is_host(&node.name.text) { 1 } else { hosts(&node.children) }).sum()
 }
 
 fn property(node: &Node<'_>, name: &str, word: &str) -> String {
@@ -139,7 +139,7 @@ fn host(node: &Node<'_>, around: &[&Node<'_>]) -> String {
         let of = if std::ptr::eq(*from, node) { String::new() } else { format!(" (of the {})", from.name.text) };
         parts.push(format!("profile `{profile}`{of}"));
     }
-    format!("host `{}`: {}", node.title().unwrap_or_default(), parts.join(", "))
+    format!("{} `{}`: {}", node.name.text, node.title().unwrap_or_default(), parts.join(", "))
 }
 
 /// The nth address of a range.

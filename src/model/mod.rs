@@ -11,13 +11,17 @@ mod command;
 mod engine;
 mod ids;
 mod lock;
+mod login;
 pub mod lower;
 mod monitor;
 mod name;
 mod nfs;
 mod page;
 mod power;
+mod rule;
 mod spans;
+mod track;
+mod vm;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -32,11 +36,15 @@ pub use audit::{Audit, Couch, CouchUrl, UrlError};
 use audit::place;
 pub use engine::{DNSMASQ_LINE_BYTES_MAX, Engine, Program, dnsmasq_quoted};
 pub use ids::{Ids, id_of};
-pub use lock::{Asset, Lock, LOADERS, Loader};
+pub use lock::{Asset, LOADERS, Loader, Lock};
+pub use login::{Login, SshLine, is_user_name};
 pub use monitor::{ASKED_MAX, Alerts, Ask, Check, Mail, MailServer, Mailbox, Selected, Tls, WebUrl, Webhook};
 pub use name::{Domain, HostName, LABEL_BYTES_MAX, NAME_BYTES_MAX};
 pub use page::Page;
 pub use power::{AMT_USER, DAYS, Days, Holiday, Holidays, HolidaysOff, MINUTES_A_DAY, Power, Schedule, TimeOfDay, Window};
+pub use rule::{Does, FOLDER_MODE, RULE_NAME_BYTES_MAX, Rule, Statement, ordered};
+pub use track::{DOT_GIT, FolderError, PATH_BYTES_MAX, SECRETS, Track, folder_error, is_below, is_pattern};
+pub use vm::{BRIDGE, Container, MEMORY_MIB, Snapshot, SnapshotFormat, Vm, VmOf};
 pub use nfs::{Base, HostRoot, MODE, Nfs, Overlay, OverlayFile, Root, RootOf, Union, export_of, union_options};
 
 /// A value and where it was written.
@@ -92,11 +100,17 @@ pub struct Site {
     /// In the order of the source.
     pub checks: Vec<Check>,
     pub alerts: Option<Alerts>,
+    /// In the order of the source.
+    pub tracks: Vec<Track>,
     pub page: Option<Page>,
     pub trends: Option<Trends>,
     /// By name.
+    pub snapshots: Vec<Snapshot>,
+    /// By name.
     pub schedules: Vec<Schedule>,
     pub holidays: Option<Holidays>,
+    /// How the boot server logs in, in the order of the source.
+    pub logins: Vec<SshLine>,
     /// Other servers that it is written down for, each once.
     pub engines: Vec<Engine>,
     /// What the site and its modules claim about themselves.
@@ -110,6 +124,8 @@ pub struct Site {
     /// Names that do something, in the order of the source.
     pub commands: Vec<Command>,
     pub nfs: Option<Nfs>,
+    /// By name.
+    pub rules: Vec<Rule>,
     /// The numbers of exports that are fixed.
     pub ids: Ids,
 }
@@ -198,6 +214,8 @@ pub struct Host {
     pub power: Option<Box<Power>>,
     /// What a person should know who stands before it.
     pub note: Option<Box<At<String>>>,
+    /// What it is made of, where it is no machine of its own.
+    pub vm: Option<Box<Vm>>,
     /// The groups around it, the outermost first.
     pub groups: Rc<[String]>,
     /// Which of [`Site::contexts`] it stands in.

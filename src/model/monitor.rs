@@ -242,9 +242,20 @@ impl<'s> Selected<'s> {
         places.into_iter().filter_map(|at| self.site.hosts.get(at)).collect()
     }
 
-    /// The hosts of a check, each once, in the order of their names.
-    pub fn hosts(&self, check: &Check) -> Vec<&'s Host> {
-        let all = check.on.iter().flat_map(|at| self.by(&at.value));
+    /// Does a selector name this host?
+    pub fn is_of(&self, host: &Host, caller: &Caller) -> bool {
+        match caller {
+            Caller::Range(range) => host.address.as_ref().is_some_and(|at| range.contains(at.value)),
+            Caller::Host(name) => host.name.as_str() == name,
+            Caller::Network(name) => host.network.and_then(|index| self.site.networks.get(index)).is_some_and(|network| network.name == *name),
+            Caller::Group(name) => host.groups.contains(name),
+            Caller::Tag(name) => host.tags.contains(name),
+        }
+    }
+
+    /// The hosts that some selectors name, each once, in the order of their names.
+    pub fn hosts(&self, on: &[At<Caller>]) -> Vec<&'s Host> {
+        let all = on.iter().flat_map(|at| self.by(&at.value));
         let by_place: BTreeMap<(&str, Span), &Host> = all.map(|host| ((host.name.as_str(), host.span), host)).collect();
         by_place.into_values().collect()
     }

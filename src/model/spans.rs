@@ -1,6 +1,6 @@
 //! Every place that a site remembers, so that an edit can move those behind it.
 
-use super::{Alerts, At, Host, Menu, Network, Nfs, Profile, RootOf, Schedule, Site, Start, Subject, TextFile};
+use super::{Alerts, At, Claim, Does, Engine, Host, Menu, Network, Nfs, Profile, RootOf, Rule, Schedule, Site, SshLine, Start, Subject, TextFile, Track, VmOf};
 use crate::source::{FileId, Span};
 
 impl Site {
@@ -50,6 +50,7 @@ impl Site {
             change(&mut check.ask.span);
             check.on.iter_mut().for_each(|at| change(&mut at.span));
         }
+        self.tracks.iter_mut().for_each(|track| of_track(track, change));
         self.alerts.iter_mut().for_each(|alerts| of_alerts(alerts, change));
         if let Some(page) = &mut self.page {
             change(&mut page.span);
@@ -58,26 +59,38 @@ impl Site {
         }
         self.trends.iter_mut().for_each(|trends| change(&mut trends.span));
         self.power.spans().for_each(&mut *change);
+        for snapshot in &mut self.snapshots {
+            change(&mut snapshot.span);
+            change(&mut snapshot.file.span);
+        }
         self.schedules.iter_mut().for_each(|schedule| of_schedule(schedule, change));
         if let Some(holidays) = &mut self.holidays {
             change(&mut holidays.span);
             holidays.days.iter_mut().for_each(|day| change(&mut day.span));
             holidays.until.iter_mut().for_each(|until| change(&mut until.span));
         }
-        for engine in &mut self.engines {
-            change(&mut engine.span);
-            engine.tftp.iter_mut().for_each(|at| change(&mut at.span));
-        }
-        for claim in &mut self.claims {
-            change(&mut claim.span);
-            if let Subject::Group(name, _) | Subject::Tag(name, _) = &mut claim.subject {
-                change(&mut name.span);
-            }
-        }
+        self.logins.iter_mut().for_each(|line| of_login(line, change));
+        self.engines.iter_mut().for_each(|engine| of_engine(engine, change));
+        self.claims.iter_mut().for_each(|claim| of_claim(claim, change));
         self.nfs.iter_mut().for_each(|nfs| of_nfs(nfs, change));
+        self.rules.iter_mut().for_each(|rule| of_rule(rule, change));
         self.references.iter_mut().for_each(|reference| change(&mut reference.span));
         self.contexts.iter_mut().flat_map(|context| context.spans()).for_each(change);
     }
+}
+
+fn of_login(line: &mut SshLine, change: &mut impl FnMut(&mut Span)) {
+    change(&mut line.span);
+    line.on.iter_mut().for_each(|at| change(&mut at.span));
+    line.user.iter_mut().for_each(|at| change(&mut at.span));
+    line.port.iter_mut().for_each(|at| change(&mut at.span));
+}
+
+fn of_track(track: &mut Track, change: &mut impl FnMut(&mut Span)) {
+    change(&mut track.span);
+    change(&mut track.folder.span);
+    track.on.iter_mut().for_each(|at| change(&mut at.span));
+    track.except.iter_mut().for_each(|at| change(&mut at.span));
 }
 
 fn of_alerts(alerts: &mut Alerts, change: &mut impl FnMut(&mut Span)) {
@@ -102,6 +115,11 @@ fn of_host(host: &mut Host, change: &mut impl FnMut(&mut Span)) {
     host.address.iter_mut().for_each(|at| change(&mut at.span));
     host.profile.iter_mut().for_each(|profile| change(&mut profile.span));
     host.note.iter_mut().for_each(|note| change(&mut note.span));
+    if let Some(vm) = &mut host.vm {
+        match &mut vm.of {
+            VmOf::Snapshot { name, .. } | VmOf::Base(name) => change(&mut name.span),
+        }
+    }
     host.power.iter_mut().flat_map(|power| power.spans()).for_each(change);
 }
 
@@ -167,6 +185,31 @@ fn of_nfs(nfs: &mut Nfs, change: &mut impl FnMut(&mut Span)) {
         overlay.origins.iter_mut().for_each(&mut *change);
         overlay.over.iter_mut().chain(&mut overlay.upper).for_each(|at| change(&mut at.span));
         overlay.files.iter_mut().for_each(|file| of_text_file(&mut file.text, change));
+    }
+}
+
+fn of_engine(engine: &mut Engine, change: &mut impl FnMut(&mut Span)) {
+    change(&mut engine.span);
+    engine.tftp.iter_mut().for_each(|at| change(&mut at.span));
+}
+
+fn of_claim(claim: &mut Claim, change: &mut impl FnMut(&mut Span)) {
+    change(&mut claim.span);
+    if let Subject::Group(name, _) | Subject::Tag(name, _) = &mut claim.subject {
+        change(&mut name.span);
+    }
+}
+
+fn of_rule(rule: &mut Rule, change: &mut impl FnMut(&mut Span)) {
+    rule.origins.iter_mut().for_each(&mut *change);
+    change(&mut rule.name.span);
+    rule.on.iter_mut().for_each(|at| change(&mut at.span));
+    rule.after.iter_mut().for_each(|at| change(&mut at.span));
+    for statement in &mut rule.statements {
+        change(&mut statement.span);
+        if let Does::File { text, .. } = &mut statement.does {
+            of_text_file(text, change);
+        }
     }
 }
 

@@ -18,8 +18,11 @@ pub mod capture;
 pub mod monitor;
 pub mod overview;
 pub mod power;
+pub mod rule;
 pub mod secret;
+pub mod track;
 pub mod trend;
+pub mod vm;
 
 use std::path::PathBuf;
 
@@ -42,6 +45,7 @@ pub trait Working {
 /// All parts; whoever keeps what happened comes first, so that what the others do is kept.
 pub const PARTS: &[Part] = &[
     Part { name: "audit", about: "what happened is kept, and sent to sinks", begin: audit::begin },
+    Part { name: "secrets", about: "a secret that cannot be read is told at once", begin: secret::begin },
     Part { name: "power", about: "machines on and off, by schedule and by command", begin: power::begin },
     Part { name: "monitor", about: "hosts are watched, and somebody is told", begin: monitor::begin },
     Part { name: "trend", about: "what is measured once a minute, where the site wants it", begin: trend::begin },

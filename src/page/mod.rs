@@ -68,7 +68,7 @@ pub fn begin(handle: &Handle) -> Result<Box<dyn Beside>, Failure> {
     let page = Arc::new(Page {
         handle: handle.clone(),
         live,
-        templates: Templates::new()?,
+        templates: Templates::new(handle.port_offset != 0)?,
         made: Mutex::default(),
         counts: Mutex::default(),
     });

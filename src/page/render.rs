@@ -24,10 +24,14 @@ const TEMPLATES: &[(&str, &str)] = &[
 ];
 
 /// All templates; whatever they are given is escaped, for each bears the name of an HTML file.
-pub(super) struct Templates(Tera);
+pub(super) struct Templates {
+    tera: Tera,
+    /// Other machines are left alone, and every page says so.
+    is_rehearsal: bool,
+}
 
 impl Templates {
-    pub(super) fn new() -> Result<Templates, tera::Error> {
+    pub(super) fn new(is_rehearsal: bool) -> Result<Templates, tera::Error> {
         let mut tera = Tera::new();
         tera.autoescape_on([".html"]);
         tera.register_filter("when", |secs: i64, _: Kwargs, state: &State<'_>| Ok::<_, tera::Error>(clock(state)?.when(secs)));
@@ -41,7 +45,7 @@ impl Templates {
         tera.register_filter("url", |text: &str, _: Kwargs, _: &State<'_>| encoded(text));
         tera.register_filter("rate", |rate: f64, _: Kwargs, _: &State<'_>| self::rate(rate));
         tera.add_raw_templates(TEMPLATES.iter().copied())?;
-        Ok(Templates(tera))
+        Ok(Templates { tera, is_rehearsal })
     }
 
     /// A page: what the view found, and what every page has.
@@ -56,9 +60,10 @@ impl Templates {
         let mut context = Context::from_serialize(view)?;
         context.insert("site", &row.title);
         context.insert("here", here);
+        context.insert("is_rehearsal", &self.is_rehearsal);
         context.insert("now", &now.as_second());
         context.insert("zone", row.timezone.as_deref().unwrap_or("UTC"));
-        self.0.render(name, &context)
+        self.tera.render(name, &context)
     }
 }
 
@@ -131,7 +136,7 @@ mod tests {
             title: &'static str,
             text: &'static str,
         }
-        let templates = Templates::new().unwrap();
+        let templates = Templates::new(false).unwrap();
         let row = PageRow { port: 1, from: vec![], title: "<b>".into(), domain: "d".into(), timezone: None };
         let view = View { title: "<script>alert(1)</script>", text: "\"><img src=x onerror=alert(1)>" };
         let page = templates.page("refused.html", "", &row, Timestamp::UNIX_EPOCH, &view).unwrap();

@@ -189,7 +189,12 @@ fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> 
     let shown = entry.text().map_or_else(|| entry.value.kind().to_owned(), |text| format!("`{}`", shorten(text)));
     if !slot.kind.fits(entry) {
         let message = format!("`{}` wants {}, found {shown}", slot.name, slot.kind.wants());
-        diags.push(Diag::new("schema/type", entry.value_span, message).help(format!("write it like this: {}", spec.example)));
+        let near = match (&slot.kind, entry.text()) {
+            (Type::OneOf(words), Some(text)) => diags.nearest(text, words.iter().copied()),
+            _ => None,
+        };
+        let help = near.map_or_else(|| format!("write it like this: {}", like(entry, slot, spec)), |near| format!("did you mean `{near}`?"));
+        diags.push(Diag::new("schema/type", entry.value_span, message).help(help));
         return false;
     }
     if let Some(bound) = slot.kind.range_error(entry) {
@@ -199,6 +204,15 @@ fn value(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec, diags: &mut Diags) -> 
         return false;
     }
     true
+}
+
+/// How an author would write it: a property by itself, an argument with its node.
+fn like(entry: &Entry<'_>, slot: &Slot, spec: &NodeSpec) -> String {
+    let is_shown = |word: &str| spec.example.split(' ').any(|shown| shown == word);
+    match &entry.name {
+        Some(_) if !is_shown(&format!("{}={}", slot.name, slot.example)) => format!("{}={}", slot.name, slot.example),
+        Some(_) | None => spec.example.to_owned(),
+    }
 }
 
 /// `(secret)name` where a secret is wanted, and nowhere else.

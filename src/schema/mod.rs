@@ -51,6 +51,11 @@ pub struct NodeSpec {
     pub since: &'static str,
 }
 
+/// Does a node of this name declare a host?
+pub fn is_host(name: &str) -> bool {
+    matches!(name, "host" | "vm")
+}
+
 impl NodeSpec {
     /// Every value that it takes: arguments, those beyond, properties.
     pub fn slots(&'static self) -> impl Iterator<Item = &'static Slot> {

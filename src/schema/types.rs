@@ -23,6 +23,8 @@ pub enum Kind {
     Base,
     Overlay,
     Schedule,
+    /// A disk that VMs start over.
+    Snapshot,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
         Kind::Base,
         Kind::Overlay,
         Kind::Schedule,
+        Kind::Snapshot,
     ];
 
     pub fn name(self) -> &'static str {
@@ -61,6 +64,7 @@ impl Kind {
             Kind::Base => "base",
             Kind::Overlay => "overlay",
             Kind::Schedule => "schedule",
+            Kind::Snapshot => "snapshot",
         }
     }
 

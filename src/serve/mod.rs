@@ -35,7 +35,7 @@ use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -111,7 +111,7 @@ pub enum Error {
     State { step: &'static str, path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{path}: {what}")]
     Folder { path: PathBuf, what: &'static str },
-    #[error("there is no user `{0}` on this machine: create it, or give another --user")]
+    #[error("there is no user `{0}` on this machine: create it (after `make install` with `systemd-sysusers`), or give another --user")]
     User(String),
     #[error("port offset {0} is too large: syslog's port 514 and all others must stay below 65,536")]
     Offset(u16),
@@ -274,14 +274,17 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         let beside = begin(&shared.handle()).map_err(Error::Operate)?;
         let moved = watch_link(&shared.options, &shared.world());
         warn_foreign_servers(&shared.world().tables, &shared.options);
+        // Whoever hears that we serve may send a signal at once.
+        let signals = Signals::listen()?;
         shared.tell(None);
         info!(generation = short(&shared.world().generation), "serving {}", shared.options.out.display());
         if shared.options.clock.is_set() {
-            warn!("a rehearsal: it is {} by --now; machines that have schedules are switched all the same", shared.options.clock.now());
+            let switched = if shared.options.port_offset == 0 { "; machines that have schedules are switched all the same" } else { "" };
+            warn!("a rehearsal: it is {} by --now{switched}", shared.options.clock.now());
         }
         let services = running.into_iter().map(tokio::task::spawn_local);
         let mut services: Vec<_> = services.collect();
-        let ended = signals(&shared, moved).await;
+        signals.obey(&shared, moved).await;
         shared.stopping.send_replace(true);
         for (_, task) in SERVICES.iter().zip(&mut services).filter(|(service, _)| service.drains) {
             let _what_takes_longer_is_ended = tokio::time::timeout(DRAIN_WAIT, task).await;
@@ -290,30 +293,42 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         beside.end();
         let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);
         info!("stopped");
-        ended
+        Ok(())
     });
     // A generation that is still being loaded is waited for by nobody.
     runtime.shutdown_background();
     ended
 }
 
-/// SIGHUP and a link that leads elsewhere load again; SIGINT and SIGTERM end it.
-async fn signals(shared: &Arc<Shared>, mut moved: watch::Receiver<PathBuf>) -> Result<(), Error> {
-    let listen = |kind| signal(kind).map_err(|error| Error::System("listen to signals", error));
-    let (mut hangup, mut interrupt, mut terminate) =
-        (listen(SignalKind::hangup())?, listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {}
-            Ok(()) = moved.changed() => {}
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-        }
-        // A large generation takes long to load, and a stop is heard meanwhile.
-        tokio::select! {
-            () = shared.reload() => {}
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+/// What people, systemd and a deploy send. From here on, none ends the process by itself.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Signals, Error> {
+        let listen = |kind| signal(kind).map_err(|error| Error::System("listen to signals", error));
+        let hangup = listen(SignalKind::hangup())?;
+        Ok(Signals { hangup, interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// SIGHUP and a link that leads elsewhere load again; SIGINT and SIGTERM end it.
+    async fn obey(mut self, shared: &Arc<Shared>, mut moved: watch::Receiver<PathBuf>) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {}
+                Ok(()) = moved.changed() => {}
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+            }
+            // A large generation takes long to load, and a stop is heard meanwhile.
+            tokio::select! {
+                () = shared.reload() => {}
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+            }
         }
     }
 }

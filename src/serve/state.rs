@@ -24,7 +24,15 @@ where
 
 /// The state folder, which belongs to whoever serves; what lies in it is not touched as root.
 pub(super) fn make_folder(state: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(state).map_err(failed("make the state folder", state))
+    let made = std::fs::create_dir_all(state);
+    if made.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem) {
+        // Our systemd unit may write nothing but the state folder, so it cannot make it either.
+        return Err(Error::Folder {
+            path: state.to_owned(),
+            what: "the state folder does not exist, and nothing may be made here: `systemd-tmpfiles --create pxelator.conf` makes it, or give another --state",
+        });
+    }
+    made.map_err(failed("make the state folder", state))
 }
 
 /// A rehearsal's file in its state folder.

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat, renameat, symlinkat, unlinkat};
 use rustix::io::Errno;
 
+use super::content::{Stand, Thing};
 use super::{Result, failed, refused};
 
 /// The largest file that is compared with a declared one, in bytes; declared ones are smaller.
-pub(super) const COMPARED_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const COMPARED_BYTES_MAX: u64 = 4 << 20;
 
 /// A machine's root, seen from the server.
-pub(super) struct Root {
+pub(crate) struct Root {
     folder: File,
     path: String,
     /// The same without links.
@@ -25,7 +26,7 @@ pub(super) struct Root {
 
 /// What stands at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Nothing,
     File {
         bytes: Vec<u8>,
@@ -38,7 +39,7 @@ pub(super) enum Found {
 }
 
 impl Root {
-    pub(super) fn open(path: &str) -> Result<Root> {
+    pub(crate) fn open(path: &str) -> Result<Root> {
         let folder = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(refused("open", path))?;
         let real = Path::new(path).canonicalize().map_err(failed("open", path))?;
@@ -57,7 +58,7 @@ impl Root {
 
     /// What stands at a path. Nothing is opened for reading but a regular file: a machine may have put a
     /// device there, and opening one acts on the server.
-    pub(super) fn look(&self, path: &str) -> Result<Found> {
+    pub(crate) fn look(&self, path: &str) -> Result<Found> {
         let handle = match self.open_within(path, OFlags::PATH | OFlags::NOFOLLOW) {
             Ok(handle) => handle,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Found::Nothing),
@@ -78,8 +79,27 @@ impl Root {
         Ok(Found::File { bytes, mode: meta.mode() & 0o7777, owner: (meta.uid(), meta.gid()) })
     }
 
+    /// The same with permissions and owner, of folders too.
+    pub(super) fn stand(&self, path: &str) -> Result<Option<Stand>> {
+        let handle = match self.open_within(path, OFlags::PATH | OFlags::NOFOLLOW) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(errno) => return Err(refused("open", self.full(path))(errno)),
+        };
+        let meta = handle.metadata().map_err(failed("read", self.full(path)))?;
+        let thing = match self.look(path)? {
+            Found::Nothing => return Ok(None),
+            Found::File { bytes, .. } => Thing::File(bytes),
+            Found::Link(target) => Thing::Link(target.into_bytes()),
+            Found::Other if meta.is_dir() => Thing::Folder,
+            Found::Other if meta.is_file() => Thing::Large,
+            Found::Other => Thing::Other,
+        };
+        Ok(Some(Stand { thing, mode: meta.mode() & 0o7777, owner: meta.uid(), group: meta.gid() }))
+    }
+
     /// A path as it is once the links in its folders are followed; folders that are missing stay as they are.
-    pub(super) fn resolved(&self, path: &str) -> String {
+    pub(crate) fn resolved(&self, path: &str) -> String {
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
         let cuts = folders.match_indices('/').map(|(at, _)| at).chain([folders.len()]);
         let ends: Vec<usize> = cuts.filter(|end| *end > 0).collect();
@@ -96,7 +116,7 @@ impl Root {
     }
 
     /// Puts a file there, whole or not at all, and the folders that it needs.
-    pub(super) fn write(&self, path: &str, bytes: &[u8], mode: u32, (uid, gid): (u32, u32)) -> Result<()> {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8], mode: u32, (uid, gid): (u32, u32)) -> Result<()> {
         let (parent, name) = self.parent(path)?;
         // One name for all tries: what a killed one left is replaced.
         let fresh = format!(".{name}.pxelator-new");
@@ -120,14 +140,14 @@ impl Root {
     }
 
     /// Puts a link there, in place of what stands there.
-    pub(super) fn link(&self, path: &str, target: &CString) -> Result<()> {
+    pub(crate) fn link(&self, path: &str, target: &CString) -> Result<()> {
         self.unlink(path)?;
         let (parent, name) = self.parent(path)?;
         symlinkat(target.as_c_str(), &parent, name).map_err(refused("write", self.full(path)))
     }
 
     /// Takes a file away, and the folders that then are empty and that `base` has not.
-    pub(super) fn remove(&self, path: &str, base: &Root) -> Result<()> {
+    pub(crate) fn remove(&self, path: &str, base: &Root) -> Result<()> {
         self.unlink(path)?;
         let mut folder = path;
         while let Some((parent, _)) = folder.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
@@ -170,11 +190,11 @@ impl Root {
 }
 
 /// Does a folder exist?
-pub(super) fn is_folder(path: &str) -> bool {
+pub(crate) fn is_folder(path: &str) -> bool {
     Path::new(path).is_dir()
 }
 
 /// Is there nothing in it?
-pub(super) fn is_empty(folder: &str) -> bool {
+pub(crate) fn is_empty(folder: &str) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }

@@ -11,8 +11,9 @@
 //! **Invariant:** whatever a machine put into its root, nothing outside of it is read or written: paths are
 //! opened beneath the root, as the machine would see them. The compiler's rooms are never named.
 
-mod beneath;
+pub(crate) mod beneath;
 pub mod changes;
+pub mod content;
 mod execute;
 mod mounts;
 mod plan;

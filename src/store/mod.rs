@@ -51,7 +51,7 @@ pub enum Error {
     NotExported { path: PathBuf, what: String },
     #[error("{path} {what}")]
     Asset { path: PathBuf, what: String },
-    #[error("{path} holds no generation: run `pxelator build` first")]
+    #[error("{path} holds no generation: {}", first_step(path))]
     NoGeneration { path: PathBuf },
     #[error("{path}: {what}; run `pxelator build` again")]
     Manifest { path: PathBuf, what: String },
@@ -71,6 +71,14 @@ pub enum Error {
     Busy { path: PathBuf },
     #[error("cannot understand {path}: {what}; delete it to start serials afresh")]
     Serials { path: PathBuf, what: String },
+}
+
+/// What brings a generation to a folder: a deploy where it is the current one of a store, else a build.
+fn first_step(path: &Path) -> String {
+    match path.ends_with("current/out").then(|| path.ancestors().nth(2)).flatten() {
+        Some(store) => format!("nothing was deployed into {0} yet (`pxelator deploy {0}`), or the store lies elsewhere", store.display()),
+        None => "run `pxelator build` in the folder of the site; on the boot server name what was deployed, such as --out /srv/pxelator/current/out".to_owned(),
+    }
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -35,6 +35,10 @@ pub(super) fn number<'s>(lexer: &mut Cursor<'s, '_>) -> Token<'s> {
         Diag::new("syntax/unquoted-address", span, format!("`{shown}` must be quoted: KDL reads a number here"))
             .help(format!("write \"{shown}\""))
             .fix(word, format!("\"{word}\""))
+    } else if let Some(number) = word.strip_suffix([',', ';']).filter(|number| read(number).is_some()) {
+        Diag::new("syntax/unexpected", span, format!("`{shown}` is no number: nothing but spaces stands between properties"))
+            .help(format!("write {number}"))
+            .fix(word, number.to_owned())
     } else {
         Diag::new("syntax/unexpected", span, format!("`{shown}` is no number, and a word cannot start like one"))
             .help(format!("write \"{shown}\" if it is text"))

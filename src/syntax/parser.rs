@@ -160,6 +160,11 @@ impl<'s, 'd> Parser<'s, 'd> {
             _ => format!("`{}`", super::strings::shorten(self.lexer.text.get(self.span.range()).unwrap_or_default())),
         };
         let diag = Diag::new("syntax/unexpected", self.span, format!("found {found}, expected {wanted}"));
+        let diag = if self.token == Token::Equals {
+            diag.help("the first word of a line has its value behind a space, as in: on \"group:office\"")
+        } else {
+            diag
+        };
         self.lexer.report(diag);
     }
 

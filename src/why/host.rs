@@ -2,7 +2,7 @@
 
 use super::{literal, unknown};
 use crate::eval::{Beaten, Config, Fact, Merged};
-use crate::model::{Host, LEASE_SECS, LOCAL, Site};
+use crate::model::{Host, LEASE_SECS, LOCAL, Site, VmOf};
 use crate::schema::show_duration;
 use crate::source::Span;
 use crate::syntax::Node;
@@ -34,7 +34,8 @@ pub(super) fn facts(config: &Config<'_>, site: &Site, rest: &str) -> Result<Vec<
     let levels = levels(config, site, host, &around);
     let path = format!("host.{name}");
     let mut facts = own(site, host, &path);
-    facts.extend(nearest_of("profile", &path, levels.iter().filter(|level| !level.name.starts_with("profile"))));
+    let of_profile = |level: &&Level<'_>| !level.name.starts_with("profile");
+    facts.extend(if host.vm.is_some() { Some(own_disk(host, &path)) } else { nearest_of("profile", &path, levels.iter().filter(of_profile)) });
     let lease = nearest_of("lease", &path, levels.iter());
     facts.push(lease.unwrap_or_else(|| Fact {
         path: format!("{path}.lease"),
@@ -55,7 +56,7 @@ pub(super) fn facts(config: &Config<'_>, site: &Site, rest: &str) -> Result<Vec<
 /// The nodes around a host, the outermost first, with its own at the end.
 fn find<'a, 's>(node: &'a Node<'s>, host: &Host, around: &mut Vec<&'a Node<'s>>) -> bool {
     around.push(node);
-    let is_it = node.name.text == "host" && node.span == host.span && node.title().is_some_and(|title| title.eq_ignore_ascii_case(host.name.as_str()));
+    let is_it = crate::schema::is_host(&node.name.text) && node.span == host.span && node.title().is_some_and(|title| title.eq_ignore_ascii_case(host.name.as_str()));
     if is_it || node.children.iter().any(|child| find(child, host, around)) {
         return true;
     }
@@ -96,6 +97,12 @@ fn nearest_of<'a, 'l: 'a>(prop: &str, path: &str, levels: impl Iterator<Item = &
     Some(Fact { path: format!("{path}.{prop}"), value, span, why: format!("{winner} says so, and nothing nearer does"), beaten: beaten.collect() })
 }
 
+/// A VM starts from its own disk, whatever stands around it.
+fn own_disk(host: &Host, path: &str) -> Fact {
+    let (path, why) = (format!("{path}.profile"), "it is a VM: it starts from its own disk, whatever stands around it");
+    Fact { path, value: LOCAL.to_owned(), span: host.span, why: why.into(), beaten: Vec::new() }
+}
+
 /// What its own line says, and what follows from that.
 fn own(site: &Site, host: &Host, path: &str) -> Vec<Fact> {
     let fact = |name: &str, value: String, span: Span, why: &str| Fact { path: format!("{path}.{name}"), value, span, why: why.into(), beaten: Vec::new() };
@@ -105,6 +112,13 @@ fn own(site: &Site, host: &Host, path: &str) -> Vec<Fact> {
     facts.extend(host.note.as_ref().map(|note| fact("note", note.value.clone(), note.span, "its own line says so")));
     let network = host.network.and_then(|index| site.networks.get(index));
     facts.extend(network.map(|network| fact("network", network.name.clone(), network.span, "it stands there, or its address lies there")));
+    facts.extend(host.vm.as_ref().map(|vm| {
+        let (of, name) = match &vm.of {
+            VmOf::Snapshot { name, .. } => ("from", name),
+            VmOf::Base(name) => ("base", name),
+        };
+        fact(of, name.value.clone(), name.span, "its own line says so")
+    }));
     let groups = host.groups.join(" ");
     facts.extend((!groups.is_empty()).then(|| fact("groups", groups, host.span, "it stands in them, the outermost first")));
     facts

@@ -32,9 +32,21 @@ pub fn ask(config: &Config<'_>, site: &Site, path: &str) -> Result<Vec<Fact>, St
         "schedule" => schedule(config, rest)?,
         "holidays" => config.holidays.iter().flat_map(|node| block("holidays", node)).collect(),
         "use" => config.facts.clone(),
-        _ => return Err(unknown("kind of thing", kind, KINDS.iter().copied())),
+        _ => return Err(bare(site, path).unwrap_or_else(|| unknown("kind of thing", kind, KINDS.iter().copied()))),
     };
     narrow(found, path)
+}
+
+/// A name or an address without the kind of thing before it.
+fn bare(site: &Site, path: &str) -> Option<String> {
+    let host = site.hosts.iter().find(|host| host.name.as_str() == path || host.address.as_ref().is_some_and(|at| at.value.to_string() == path));
+    let of = |kind: &str, mut names: Box<dyn Iterator<Item = &str> + '_>| names.any(|name| name == path).then(|| format!("{kind}.{path}"));
+    let found = host.map(|host| format!("host.{}", host.name)).or_else(|| {
+        of("network", Box::new(site.networks.iter().map(|network| network.name.as_str())))
+            .or_else(|| of("profile", Box::new(site.profiles.iter().map(|profile| profile.name.as_str()))))
+            .or_else(|| of("schedule", Box::new(site.schedules.iter().map(|schedule| schedule.name.as_str()))))
+    })?;
+    Some(format!("no kind of thing stands before `{}`; did you mean `{found}`?", shorten(path)))
 }
 
 /// Keeps what the path names: itself, and what lies below it.

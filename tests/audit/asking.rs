@@ -69,6 +69,28 @@ fn names_are_found_as_people_write_them() {
 }
 
 #[test]
+fn names_that_are_equally_near_are_all_told() {
+    let granted = |n: u8| Event::ReservationGranted {
+        host: format!("kiosk-{n:02}"),
+        mac: format!("54:b2:03:00:00:{n:02x}"),
+        address: [10, 77, 0, n].into(),
+    };
+    let folder = spool((11..16).map(granted).collect());
+    let said = folder.run(&["audit", "query", "--state", "state", "--host", "kiosk-1"]).ended(0).err();
+    assert_eq!(said, "no record was found; did you mean `kiosk-11` or `kiosk-12` or `kiosk-13`?\n");
+}
+
+#[test]
+fn services_and_programs_are_found_in_letters_of_either_case() {
+    let folder =
+        spool(vec![granted(), Event::AlertSent { alert: "a".into(), host: "k".into(), state: "fired".into(), sink: "s".into() }]);
+    for service in ["DHCP", "dhcp", "Monitor", "monitor"] {
+        let found = folder.run(&["audit", "query", "--state", "state", "--service", service]).ended(0).out();
+        assert_eq!(found.lines().count(), 1, "{service}: {found}");
+    }
+}
+
+#[test]
 fn whoever_reads_no_further_ends_the_search() {
     // Far more than a pipe holds, and behind it a line that whoever reads everything complains of.
     let folder = spool(vec![granted()]);

@@ -27,6 +27,10 @@ fn grant() -> Event {
     Event::ReservationGranted { host: "kiosk-01".into(), mac: MAC.into(), address: [10, 77, 0, 11].into() }
 }
 
+fn loader() -> Event {
+    Event::LoaderOffered { mac: MAC.into(), file: "snponly.efi".into() }
+}
+
 fn asked(path: &str, found: bool) -> Event {
     Event::FileAsked { client: [10, 77, 0, 11].into(), service: "tftp".into(), path: path.into(), found }
 }
@@ -103,7 +107,14 @@ fn a_boot_that_stopped_says_where() {
     for (events, end) in [
         (vec![(0, discover(Some(7), false))], "stopped after discover: no address was offered"),
         (vec![(0, discover(Some(7), false)), (3, offer())], "stopped after offer: it did not take the address"),
-        (vec![(0, discover(Some(7), false)), (3, offer()), (5, grant())], "stopped after address: it asked for no loader"),
+        (
+            vec![(0, discover(Some(7), false)), (3, offer()), (5, grant())],
+            "stopped after address: it was told of no loader: none is pinned",
+        ),
+        (
+            vec![(0, discover(Some(7), false)), (3, offer()), (5, grant()), (6, loader())],
+            "stopped after address: it was told to load snponly.efi, and did not ask for it: a firewall is between (UDP 69",
+        ),
         (
             vec![
                 (0, discover(Some(7), false)),

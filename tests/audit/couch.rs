@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use super::fake::{Fake, Mood, State};
-use super::{early_in_a_second, lines_of, query, sender, site, until};
-use crate::harness::{Folder, PROGRAM, ROOT, Server, files, have, tool};
+use super::{early_in_a_second, lines_of, query, sender, site};
+use crate::harness::{Folder, PROGRAM, ROOT, Server, certificates, files, have, until, until_true};
 
 fn sink(fake: &Fake, more: &str) -> String {
     format!("audit {{ couchdb \"http://127.0.0.1:{}/audit\"{more} }}", fake.port)
@@ -70,12 +70,12 @@ fn what_a_sink_never_takes_is_told_and_blocks_nothing() {
     send(&server, 8..=10);
     let told = server.wait_for("refuses document");
     assert!(told.contains("/127.0.0.9 (forbidden: no such sources here); its records stay in the spool"), "{told}");
-    until("the others are there", || (lines_of(&fake.documents()).len() == 2).then_some(()));
+    until_true("the others are there", || lines_of(&fake.documents()).len() == 2);
     let refused = query(&folder, &["--service", "audit"]);
     assert_eq!((&refused[0]["event"], refused.len()), (&"document-refused".into(), 1));
     assert_eq!(query(&folder, &["--host", "pc", "--service", "syslog"]).len(), 1, "the spool has it still");
     // The news of it goes there too.
-    until("it is news", || fake.documents().iter().any(|document| document["source"] == "server").then_some(()));
+    until_true("it is news", || fake.documents().iter().any(|document| document["source"] == "server"));
 }
 
 /// A sink that has twenty lines, and the site whose server was killed after that.
@@ -85,14 +85,20 @@ fn delivered() -> (Fake, Folder) {
     let server = Server::start(&folder, &[]);
     send(&server, 1..=20);
     each_once(&fake, 1..=20);
+    // It moves when the sink has answered, which is after the lines are there.
+    until("the cursor has moved", || fs::read_to_string(cursor(&folder)?).ok().filter(|text| !text.contains("\"offset\":0")));
     server.kill();
     (fake, folder)
 }
 
+fn cursor(folder: &Folder) -> Option<PathBuf> {
+    let audit = folder.0.join("state/audit");
+    files(&audit).into_keys().find(|path| path.ends_with(".cursor")).map(|path| audit.join(path))
+}
+
 /// Takes the cursor away, so that everything is sent again; where it was.
 fn without_cursor(folder: &Folder) -> PathBuf {
-    let cursors = files(&folder.0.join("state/audit")).into_keys().filter(|path| path.ends_with(".cursor"));
-    let cursor = cursors.map(|path| folder.0.join("state/audit").join(path)).next().unwrap();
+    let cursor = cursor(folder).unwrap();
     fs::remove_file(&cursor).unwrap();
     cursor
 }
@@ -133,13 +139,12 @@ fn a_sink_whose_authority_is_ones_own_is_trusted_when_the_machine_does() {
         return;
     }
     let folder = site("");
-    let path = |name: &str| folder.0.join(name).display().to_string();
-    let (ca, ca_key, own, key) = (path("ca"), path("ca.key"), path("own"), path("own.key"));
-    let made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-keyout"];
-    tool("openssl", &[&made[..], &[&ca_key, "-out", &ca, "-subj", "/CN=authority"]].concat());
-    let names = ["-subj", "/CN=couch", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"];
-    tool("openssl", &[&made[..], &[&key, "-out", &own, "-CA", &ca, "-CAkey", &ca_key], &names].concat());
-    let fake = Fake::start_tls(State::default(), &(fs::read_to_string(&own).unwrap() + &fs::read_to_string(&key).unwrap()));
+    certificates(&folder.0);
+    let path = |name: &str| folder.0.join(name);
+    let fake = Fake::start_tls(
+        State::default(),
+        &(fs::read_to_string(path("own")).unwrap() + &fs::read_to_string(path("own.key")).unwrap()),
+    );
     let text = fs::read_to_string(folder.0.join("site.kdl")).unwrap();
     fs::write(folder.0.join("site.kdl"), text + &sink(&fake, "").replace("http:", "https:") + "\n").unwrap();
     folder.run(&["build"]).ended(0);
@@ -155,7 +160,7 @@ fn a_sink_whose_authority_is_ones_own_is_trusted_when_the_machine_does() {
     let told = server.wait_for("WARN audit");
     let manual = fs::read_to_string(format!("{ROOT}/docs/audit.md")).unwrap();
     assert!(manual.contains(&as_in_the_manual(&told, &fake, "")), "docs/audit.md has not: {told}");
-    fs::copy(&ca, &trusted).unwrap();
+    fs::copy(path("ca"), &trusted).unwrap();
     server.wait_for("is back after");
     each_once(&fake, 1..=3);
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;
 
-use super::{query, sender, site, until};
-use crate::harness::{Folder, PROGRAM, Server, have, tool};
+use super::{query, sender, site};
+use crate::harness::{Folder, PROGRAM, Server, have, tool, until};
 
 /// A server whose spool cannot be written, and a socket to log to it.
 fn unwritable() -> (Folder, Server, UdpSocket) {

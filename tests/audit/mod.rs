@@ -11,7 +11,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -42,18 +42,6 @@ fn query(folder: &Folder, args: &[&str]) -> Vec<Value> {
 
 fn texts(records: &[Value]) -> Vec<&str> {
     records.iter().map(|record| record["text"].as_str().unwrap()).collect()
-}
-
-/// Waits until it holds.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it never came to be that {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// A moment with most of its second to come: what is sent now comes within one.

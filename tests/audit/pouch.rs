@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::{lines_of, sender, site, until};
-use crate::harness::{Folder, NPM, Server, have, tool};
+use super::{lines_of, sender, site};
+use crate::harness::{Folder, NPM, Server, have, tool, until, until_true};
 
 struct Pouch {
     child: Child,
@@ -83,7 +83,7 @@ fn a_sink_that_was_away_and_was_killed_has_each_line_once() {
     for _ in 0..2 {
         let before = pouch.documents().len();
         send(3000);
-        until("some documents are there", || (pouch.documents().len() > before).then_some(()));
+        until_true("some documents are there", || pouch.documents().len() > before);
         pouch.kill();
         send(500);
         pouch = Pouch::start(&folder, port);

@@ -7,8 +7,8 @@ use pxelator::operate::audit::document::documents;
 use pxelator::operate::audit::query::{Filter, query as ask};
 use pxelator::operate::audit::segment::Place;
 
-use super::{early_in_a_second, query, sender, site, texts, until};
-use crate::harness::{Folder, Server, have, tool};
+use super::{early_in_a_second, query, sender, site, texts};
+use crate::harness::{Folder, Server, have, tool, until};
 
 /// How many lines one test sends within a second.
 const COUNT: usize = 133;

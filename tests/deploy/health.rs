@@ -3,20 +3,11 @@
 use std::fs;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Boot, address, command};
-use crate::harness::{PROGRAM, Server, have, tool};
+use crate::harness::{PROGRAM, Server, have, tool, until_true};
 use crate::network::Segment;
-
-/// Waits until something holds.
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what} never came");
-        sleep(Duration::from_millis(10));
-    }
-}
 
 #[test]
 fn a_server_takes_over_what_is_deployed_and_rolled_back() {
@@ -39,7 +30,7 @@ fn a_server_takes_over_what_is_deployed_and_rolled_back() {
     assert_eq!(boot.history(), ["deployed 1", "deployed 2", "confirmed 2", "rolled-back 3", "confirmed 3"]);
     assert_eq!(boot.states(), ["1", "2 confirmed", "3 current confirmed"]);
     server.signal("-TERM");
-    until("the clean end", || !boot.folder.0.join("state/serving.json").exists());
+    until_true("the clean end", || !boot.folder.0.join("state/serving.json").exists());
     boot.build(4);
     let alone = boot.deploy(&[]).ended(0);
     assert!(alone.out().contains("no health check: nobody serves with the state folder"), "{}", alone.out());
@@ -78,7 +69,7 @@ fn what_the_server_refuses_is_taken_back() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    until("the switch", || boot.current() == "generations/2");
+    until_true("the switch", || boot.current() == "generations/2");
     fs::write(boot.folder.0.join("store/generations/2/out/dhcp/leases.jsonl"), "").unwrap();
     server.signal("-CONT");
     let run = crate::harness::Run(deploy.wait_with_output().unwrap()).ended(1);
@@ -151,10 +142,10 @@ fn a_history_that_cannot_be_written_is_no_way_without_return() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    until("the switch", || boot.current() == "generations/2");
+    until_true("the switch", || boot.current() == "generations/2");
     let history = boot.folder.0.join("store/history.jsonl");
     // The line of the switch may be written at this moment, and make a file anew.
-    until("the folder in its place", || {
+    until_true("the folder in its place", || {
         let _perhaps_gone = fs::remove_file(&history);
         fs::create_dir(&history).is_ok()
     });
@@ -200,7 +191,7 @@ fn what_is_damaged_is_no_way_back() {
     assert_eq!(boot.current(), "generations/2");
     assert!(said.contains("; 2 is current again, but the server (process "), "it still serves 3: {said}");
     server.signal("-CONT");
-    until("2 is served", || {
+    until_true("2 is served", || {
         fs::read_to_string(boot.folder.0.join("state/serving.json")).is_ok_and(|text| text.contains("generations/2"))
     });
 }

@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Boot, address, command};
-use crate::harness::have;
+use crate::harness::{PATIENCE, have};
 
 const KILLS: u32 = 30;
 
@@ -38,7 +38,7 @@ fn a_deploy_may_be_killed_at_any_moment() {
         let is_switched = boot.current() != before;
         switched += u32::from(is_switched);
         let expected = if is_switched { address(wanted) } else { old.clone() };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let found = boot.answered(&server).0;
             assert!(found == old || found == expected, "round {round}: {found} is neither {old} nor {expected}");

@@ -21,7 +21,7 @@ const CLIENTS_A_SECOND: u32 = 200;
 /// MACs: fewer than the pool has addresses.
 const CLIENTS: u32 = 700;
 /// How long the last answers may take.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What the load threads know of the deploys.
 #[derive(Default)]

@@ -3,11 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use super::Boot;
-use crate::harness::{PROGRAM, ROOT, Run, Server, files, have, tool};
+use crate::harness::{PROGRAM, ROOT, Run, Server, files, have, tool, until_true};
 use crate::network::Segment;
 
 const NEEDS: &[&str] = &["root", "ip", "ssh", "sshd", "ssh-keygen", "dig"];
@@ -42,11 +40,8 @@ impl Away {
             .spawn()
             .unwrap();
         let away = Away { boot, segment, sshd };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !away.on_client(&["sh", "-c", "ssh-keyscan -T 1 10.80.0.2 2>/dev/null"]).out().contains("ssh-ed25519") {
-            assert!(Instant::now() < deadline, "sshd never came up");
-            sleep(Duration::from_millis(50));
-        }
+        let keys = || away.on_client(&["sh", "-c", "ssh-keyscan -T 1 10.80.0.2 2>/dev/null"]).out();
+        until_true("sshd answers", || keys().contains("ssh-ed25519"));
         away
     }
 
@@ -196,6 +191,30 @@ fn whoever_says_no_is_named_with_the_mend() {
 }
 
 #[test]
+fn whoever_never_greets_is_not_waited_for() {
+    if !have(NEEDS) {
+        return;
+    }
+    let away = Away::new("k");
+    away.boot.build(1);
+    // One says nothing, one closes its output and stays, one prints for ever.
+    let (away, far) = (&away, ["sleep 60 #", "exec >&-; sleep 60 #", "yes #"]);
+    std::thread::scope(|scope| {
+        let runs = far
+            .map(|far| scope.spawn(move || (far, away.ask(&["generations"], "own", "known", &["--remote", far]).ended(2).err())));
+        for run in runs {
+            let (far, said) = run.join().unwrap();
+            let told = if far.starts_with("yes") {
+                "did not answer as pxelator does (y)"
+            } else {
+                "did not greet within 30 s: see that"
+            };
+            assert!(said.starts_with(&format!("error: `{far}` on root@10.80.0.2 {told}")), "{said}");
+        }
+    });
+}
+
+#[test]
 fn a_connection_that_breaks_leaves_nothing_half_done() {
     if !have(NEEDS) {
         return;
@@ -205,13 +224,6 @@ fn a_connection_that_breaks_leaves_nothing_half_done() {
     boot.build(1);
     away.deploy(&[]).ended(0);
     let server = away.serve();
-    let wait = |what: &str, holds: &dyn Fn() -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !holds() {
-            assert!(Instant::now() < deadline, "{what} never came");
-            sleep(Duration::from_millis(20));
-        }
-    };
     // Twice the deploy loses its other end while the server is waited for: once all is well in the end.
     for (number, wakes) in [(2, true), (3, false)] {
         boot.build(number);
@@ -224,18 +236,18 @@ fn a_connection_that_breaks_leaves_nothing_half_done() {
         .concat();
         let mut deploy =
             away.command(&away.segment.client, &args.iter().map(String::as_str).collect::<Vec<_>>()).spawn().unwrap();
-        wait("the switch", &|| boot.current() == format!("generations/{number}"));
+        until_true("the switch", || boot.current() == format!("generations/{number}"));
         deploy.kill().unwrap();
         deploy.wait().unwrap();
         if wakes {
             server.signal("-CONT");
-            wait("the confirmation", &|| boot.history().contains(&format!("confirmed {number}")));
+            until_true("the confirmation", || boot.history().contains(&format!("confirmed {number}")));
         } else {
-            wait("the way back", &|| boot.history().contains(&"way-back 2".to_owned()));
+            until_true("the way back", || boot.history().contains(&"way-back 2".to_owned()));
             server.signal("-CONT");
         }
     }
     assert_eq!(boot.history(), ["deployed 1", "deployed 2", "confirmed 2", "deployed 3", "failed 3", "way-back 2"]);
-    wait("the old answer", &|| away.answered() == "10.80.0.12");
+    until_true("the old answer", || away.answered() == "10.80.0.12");
     assert_eq!(boot.states(), ["1", "2 current confirmed", "3 failed"]);
 }

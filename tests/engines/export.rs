@@ -180,7 +180,7 @@ fn a_folder_of_others_is_left_as_it_is() {
     let nothing = Folder::new();
     fs::create_dir(nothing.0.join("yours")).unwrap();
     fs::write(nothing.0.join("yours/file"), "x").unwrap();
-    assert!(nothing.run(&["export", "tftp", "yours"]).ended(2).err().contains("run `pxelator build` first"));
+    assert!(nothing.run(&["export", "tftp", "yours"]).ended(2).err().contains("holds no generation: run `pxelator build`"));
 }
 
 #[test]

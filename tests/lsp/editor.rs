@@ -9,10 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, PROGRAM};
-
-/// Long enough for a machine under load; nothing here waits for it to pass.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::harness::{Folder, PATIENCE, PROGRAM};
 
 /// One site with every kind of name, in three files.
 pub(super) const SITE: &str = r#"site lab domain="lab.example"

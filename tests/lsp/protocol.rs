@@ -4,8 +4,8 @@ use std::sync::mpsc::RecvTimeoutError;
 
 use serde_json::{Value, json};
 
-use super::editor::{Editor, PATIENCE, SITE, framed};
-use crate::harness::tool;
+use super::editor::{Editor, SITE, framed};
+use crate::harness::{PATIENCE, tool};
 
 #[test]
 fn the_conversation_has_an_order() {

@@ -90,6 +90,26 @@ impl Story {
 }
 
 #[test]
+fn an_alert_is_as_old_as_its_first_failure() {
+    let mut story = Story::of("check ping on=\"host:nas\" fails=3\n");
+    story.round();
+    story.fail(&["nas ping"]);
+    (0..9).for_each(|_| story.round());
+    let [alert] = story.judge.alerts() else { panic!("{:?}", story.judge.alerts()) };
+    assert_eq!(alert.fired, 120, "it failed in the second round, and somebody was told in the fourth");
+    // Also where a restart came between.
+    let mut story = Story::of("check ping on=\"host:nas\" fails=3\n");
+    story.fail(&["nas ping"]);
+    story.round();
+    let (checks, alerts) = story.judge.memory(60);
+    let mut judge = Judge::remembering(checks, alerts);
+    assert_eq!(judge.settle(story.judge.plan().clone(), 61), []);
+    story.judge = judge;
+    (0..9).for_each(|_| story.round());
+    assert_eq!(story.judge.alerts().first().map(|alert| alert.fired), Some(60));
+}
+
+#[test]
 fn what_lies_before_what_is_read_off_the_site() {
     let plan = Plan::of(&tables(&format!(
         "{SITE}check ping on=\"lan, hall\" every=\"30s\"\ncheck tcp 445 on=\"host:nas, host:attic-01\" every=\"10s\" fails=5\n"

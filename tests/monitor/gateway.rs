@@ -9,8 +9,8 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, setns};
 use pxelator::operate::monitor::seen::{self, Seen, State};
 
-use super::{Exim, Hook, until};
-use crate::harness::{Folder, PROGRAM, Server, have, tool};
+use super::{Exim, Hook};
+use crate::harness::{Folder, PROGRAM, Server, have, tool, until, until_true};
 
 const HOSTS: usize = 20;
 const MAIL: u16 = 2525;
@@ -106,7 +106,7 @@ fn seen(folder: &Folder) -> Seen {
 fn all_are(folder: &Folder, state: State) {
     let of_hall =
         |seen: &Seen| seen.checks.iter().filter(|check| check.host.starts_with("hall-") && check.state == state).count();
-    until(&format!("all of the hall are {state:?}"), || (of_hall(&seen(folder)) == HOSTS).then_some(()));
+    until_true(&format!("all of the hall are {state:?}"), || of_hall(&seen(folder)) == HOSTS);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_dead_gateway_with_twenty_children_is_one_alert_through_kills_and_an_absent_
     all_are(&folder, State::Up);
     // The mail server is not there yet when the router dies.
     segment.ip("router", "link set near down");
-    until("the webhook is told", || (!hook.posts().is_empty()).then_some(()));
+    until_true("the webhook is told", || !hook.posts().is_empty());
     all_are(&folder, State::Behind);
     server.kill();
     let server = segment.serve(&folder);
@@ -130,17 +130,17 @@ fn a_dead_gateway_with_twenty_children_is_one_alert_through_kills_and_an_absent_
         seen(&folder).alerts.first().filter(|alert| alert.waiting == ["mail admin@lab.example"]).map(drop)
     });
     exim.start();
-    until("the first mail comes", || (exim.mails("admin").len() == 1).then_some(()));
-    until("the server knows that", || seen(&folder).alerts.iter().all(|alert| alert.waiting.is_empty()).then_some(()));
+    until_true("the first mail comes", || exim.mails("admin").len() == 1);
+    until_true("the server knows that", || seen(&folder).alerts.iter().all(|alert| alert.waiting.is_empty()));
     exim.stop();
     segment.ip("router", "link set near up");
-    until("the webhook is told of the end", || (hook.posts().len() == 2).then_some(()));
+    until_true("the webhook is told of the end", || hook.posts().len() == 2);
     server.kill();
     let server = segment.serve(&folder);
     all_are(&folder, State::Up);
     exim.start();
-    until("the second mail comes", || (exim.mails("admin").len() == 2).then_some(()));
-    until("nobody waits any more", || seen(&folder).alerts.iter().all(|alert| alert.waiting.is_empty()).then_some(()));
+    until_true("the second mail comes", || exim.mails("admin").len() == 2);
+    until_true("nobody waits any more", || seen(&folder).alerts.iter().all(|alert| alert.waiting.is_empty()));
     assert_eq!(hook.told(), ["fired gateway of hall ping", "resolved gateway of hall ping"]);
     let posts = hook.posts();
     assert_eq!((posts[0].body["behind"].as_array().unwrap().len(), &posts[0].body["id"]), (HOSTS, &posts[1].body["id"]));
@@ -165,7 +165,7 @@ fn a_cable_that_is_pulled_is_one_alert_and_its_mail_comes_when_it_is_back() {
     let _server = segment.serve(&folder);
     all_are(&folder, State::Up);
     segment.ip("switch", "link set to-boot down");
-    until("the webhook is told", || (!hook.posts().is_empty()).then_some(()));
+    until_true("the webhook is told", || !hook.posts().is_empty());
     all_are(&folder, State::Behind);
     std::thread::sleep(Duration::from_secs(2));
     let behind = hook.posts()[0].body["behind"].as_array().unwrap().len();
@@ -173,6 +173,6 @@ fn a_cable_that_is_pulled_is_one_alert_and_its_mail_comes_when_it_is_back() {
     assert_eq!(hook.posts()[0].body["why"], "interface nic of this boot server has no carrier: look at its cable and its switch");
     segment.ip("switch", "link set to-boot up");
     all_are(&folder, State::Up);
-    until("the webhook is told of the end", || (hook.posts().len() == 2).then_some(()));
+    until_true("the webhook is told of the end", || hook.posts().len() == 2);
     assert_eq!(hook.told()[1], "resolved link to lan link");
 }

@@ -2,6 +2,7 @@
 
 mod decide;
 mod gateway;
+mod mail;
 mod random;
 mod sinks;
 mod wire;
@@ -10,17 +11,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use pxelator::compile;
 use pxelator::out::table::Tables;
 use serde_json::Value;
 
-use crate::harness::{Folder, inputs};
+use crate::harness::{Folder, inputs, tool, until, until_true};
 
 /// The tables of a site.
 fn tables(site: &str) -> Tables {
@@ -29,18 +29,6 @@ fn tables(site: &str) -> Tables {
     let files: BTreeMap<String, Vec<u8>> =
         tree.files().map(|(path, artifact)| (path.to_owned(), artifact.bytes().to_vec())).collect();
     Tables::read(&files).unwrap()
-}
-
-/// Waits until it holds.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(90);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it never came to be that {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// A port that nobody else of this test run has.
@@ -70,6 +58,21 @@ impl Exim {
         Exim { folder, namespace: namespace.map(str::to_owned), child: None }
     }
 
+    /// Before it starts: it begins TLS when it is asked, and at once at this port; `own` and `own.key` lie in the folder.
+    fn knows_tls(&self, certificates: &Path, at_once: u16) {
+        let (conf, path) = (self.folder.join("exim.conf"), |name: &str| certificates.join(name).display().to_string());
+        let lines = format!(
+            "tls_advertise_hosts = *\ntls_certificate = {}\ntls_privatekey = {}\ntls_on_connect_ports = {at_once}\n",
+            path("own"),
+            path("own.key")
+        );
+        let text = fs::read_to_string(&conf).unwrap().replace("tls_advertise_hosts =\n", &lines);
+        let text = text.replacen("daemon_smtp_ports = ", &format!("daemon_smtp_ports = {at_once} : "), 1);
+        fs::write(&conf, text).unwrap();
+        // Who answers a connection is not root.
+        tool("chmod", &["644", &path("own.key")]);
+    }
+
     fn start(&mut self) {
         let conf = self.folder.join("exim.conf");
         let inside = self.namespace.iter().flat_map(|name| ["ip", "netns", "exec", name.as_str()]);
@@ -85,7 +88,7 @@ impl Exim {
         if let Some(mut child) = self.child.take() {
             // What it took and did not put away it would deliver again after its next start.
             let waiting = || fs::read_dir(self.folder.join("spool/input")).map_or(0, Iterator::count);
-            until("exim has delivered all", || (waiting() == 0).then_some(()));
+            until_true("exim has delivered all", || waiting() == 0);
             child.kill().unwrap();
             child.wait().unwrap();
             fs::remove_file(self.folder.join("log/mainlog")).unwrap();
@@ -119,16 +122,19 @@ struct Post {
 struct Hook {
     posts: Arc<Mutex<Vec<Post>>>,
     status: Arc<Mutex<&'static str>>,
+    /// What is said of the news of one host.
+    refused: Arc<Mutex<Option<(&'static str, &'static str)>>>,
 }
 
 impl Hook {
     fn listen(listener: TcpListener) -> Hook {
-        let hook = Hook { posts: Arc::default(), status: Arc::new(Mutex::new("204 No Content")) };
-        let (posts, status) = (hook.posts.clone(), hook.status.clone());
+        let hook = Hook { posts: Arc::default(), status: Arc::new(Mutex::new("204 No Content")), refused: Arc::default() };
+        let (posts, status, refused) = (hook.posts.clone(), hook.status.clone(), hook.refused.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let status = *status.lock().unwrap();
-                let Some(post) = answer(stream, status) else { continue };
+                let refused = *refused.lock().unwrap();
+                let Some(post) = answer(stream, status, refused) else { continue };
                 posts.lock().unwrap().push(post);
             }
         });
@@ -149,7 +155,7 @@ impl Hook {
     }
 }
 
-fn answer(mut stream: TcpStream, status: &str) -> Option<Post> {
+fn answer(mut stream: TcpStream, status: &str, refused: Option<(&str, &str)>) -> Option<Post> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let (mut head, mut line) = (String::new(), String::new());
     while reader.read_line(&mut line).ok()? > 2 {
@@ -158,6 +164,8 @@ fn answer(mut stream: TcpStream, status: &str) -> Option<Post> {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.trim().parse().ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
+    let body: Value = serde_json::from_slice(&body).ok()?;
+    let status = refused.filter(|(host, _)| body["host"] == *host).map_or(status, |(_, status)| status);
     write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()?;
-    Some(Post { head, body: serde_json::from_slice(&body).ok()? }).filter(|_| status.starts_with('2'))
+    Some(Post { head, body }).filter(|_| status.starts_with('2'))
 }

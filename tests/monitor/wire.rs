@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pxelator::operate::monitor::seen::{self, CheckSeen, State};
 
-use super::{Hook, port, until};
-use crate::harness::{Folder, Server, have};
+use super::{Hook, port};
+use crate::harness::{Folder, Server, have, until, until_true};
 
 fn site(more: &str) -> Folder {
     let folder = Folder::with(&format!(
@@ -65,7 +65,7 @@ fn a_ping_a_port_and_a_page_are_asked_and_the_reason_is_told() {
     until("the page answers badly", || check(&folder, &http_id)?.why.filter(|why| why.ends_with("answers 503")));
     is_ill.store(false, Ordering::Relaxed);
     is(&folder, &http_id, State::Up);
-    until("all four are told", || (hook.posts().len() == 4).then_some(()));
+    until_true("all four are told", || hook.posts().len() == 4);
     let mut told = hook.told();
     told.sort();
     assert_eq!(

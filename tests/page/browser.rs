@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, ROOT};
+use crate::harness::{Folder, PATIENCE, ROOT};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Nothing of the browser's own goes anywhere.
 const FLAGS: &[&str] = &[
     "--headless",

@@ -169,7 +169,7 @@ impl Drop for Scene {
     }
 }
 
-fn line(host: &str, app: &str, text: &str) -> Event {
+pub(super) fn line(host: &str, app: &str, text: &str) -> Event {
     Event::LineLogged(Line {
         source: [10, 77, 0, 23].into(),
         host: Some(host.to_owned()),

@@ -3,10 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
 
-use super::scene::Scene;
-use crate::harness::{Folder, ROOT, Server, have, tool};
+use pxelator::event::{Event, Record};
+use pxelator::operate::audit::append;
+
+use super::scene::{Scene, line};
+use crate::harness::{Folder, PATIENCE, ROOT, Server, have, tool};
 
 const SITE: &str = "site lab domain=\"lab.example\"\nnetwork lan \"10.77.0.0/24\" { pool 100 199; host boot 2 \"52:54:00:77:00:02\" }\npage port=8091\n";
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -33,7 +35,7 @@ fn status(args: &[&str]) -> String {
 
 fn connect(server: &Server) -> TcpStream {
     let stream = TcpStream::connect(format!("127.0.0.1:{}", server.port(8091))).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 
@@ -217,6 +219,35 @@ fn generations_of_a_store_are_told_with_what_each_changed() {
     let second = curl(&[&url(&server, "/generation/2")]);
     assert!(second.contains("10.77.0.2 → 10.77.0.3"), "{second}");
     assert_eq!(["/generation/1", "/generation/3"].map(|path| status(&[&url(&server, path)])), ["200", "404"]);
+}
+
+#[test]
+fn a_host_of_many_records_says_since_when_it_was_looked_at() {
+    let folder = Folder::with(SITE);
+    folder.run(&["build"]).ended(0);
+    let state = folder.0.join("state");
+    fs::create_dir_all(&state).unwrap();
+    let (mac, host, now) = ("52:54:00:77:00:02", "boot", jiff::Timestamp::now().as_microsecond());
+    let discovered = Event::ClientDiscovered { mac: mac.into(), host: Some(host.into()), arch: Some(7), is_ipxe: false };
+    let (host, mac, address) = (host.to_owned(), mac.to_owned(), [10, 77, 0, 2].into());
+    let granted = Event::ReservationGranted { host, mac, address };
+    let first = now - 86_400_000_000;
+    let at = |secs: i64, event| Record { at: first + secs * 1_000_000, event };
+    // A boot, and then a system that says more than anybody reads.
+    let lines = (10..5_000).map(|n| at(n, line("boot", "SSHD", "a line")));
+    let records: Vec<Record> = [at(0, discovered.clone()), at(1, granted)].into_iter().chain(lines).collect();
+    append(&state, &records).unwrap();
+    let server = Server::start(&folder, &[]);
+    server.has_said("page on http://127.0.0.1:");
+    let page = curl(&[&url(&server, "/host/boot")]);
+    assert!(page.contains("up after 10.000 s") && !page.contains("Looked at since"), "{page}");
+    // Programs are found as they are written, and otherwise.
+    let found = curl(&[&url(&server, "/audit?service=sshd&since=7d")]);
+    assert!(found.contains("a line") && found.contains("<option value=\"monitor\">"), "{found}");
+    // More boots than are read.
+    append(&state, &(6_000..8_100).map(|n| at(n, discovered.clone())).collect::<Vec<_>>()).unwrap();
+    let page = curl(&[&url(&server, "/host/boot")]);
+    assert!(page.contains("Looked at since") && page.contains("pxelator audit boots boot"), "{page}");
 }
 
 #[test]

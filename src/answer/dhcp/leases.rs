@@ -105,9 +105,10 @@ impl Leases {
         match event {
             Event::LeaseOffered { mac, address, until } => {
                 // An offer must not shorten a lease that the client still has.
-                let keeps = self.by_address.get(address).is_some_and(|lease| {
-                    lease.mac == *mac && lease.state == LeaseState::Granted && lease.until >= *until
-                });
+                let keeps = self
+                    .by_address
+                    .get(address)
+                    .is_some_and(|lease| lease.mac == *mac && lease.state == LeaseState::Granted && lease.until >= *until);
                 if !keeps && self.by_address.len() < LEASES_MAX {
                     self.insert(mac, *address, *until, LeaseState::Offered);
                 }
@@ -144,10 +145,17 @@ impl Leases {
             | Event::RecordsLost { .. }
             | Event::RecordsDeleted { .. }
             | Event::DocumentRefused { .. }
+            | Event::MachinePulled { .. }
+            | Event::MachineNotPulled { .. }
+            | Event::PathRestored { .. }
+            | Event::PathHalfRestored { .. }
             | Event::AlertFired { .. }
             | Event::AlertResolved { .. }
             | Event::AlertSent { .. }
             | Event::AlertUndelivered { .. }
+            | Event::RuleSeen { .. }
+            | Event::RuleApplied { .. }
+            | Event::RuleFailed { .. }
             | Event::PowerAsked { .. }
             | Event::PowerChanged { .. }
             | Event::PowerKept { .. }

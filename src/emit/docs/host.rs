@@ -2,12 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{AMT_USER, Host, HostRoot, Network, Origins, Power, RootOf, Site};
+use super::vm;
+use crate::model::{AMT_USER, Host, HostRoot, Network, Origins, Power, RootOf, Selected, Site, Track};
 use crate::out::Lines;
 
 /// The roots of hosts, by their names.
 pub(super) fn roots(site: &Site) -> BTreeMap<&str, HostRoot<'_>> {
     site.roots().map(|root| (root.host.name.as_str(), root)).collect()
+}
+
+/// The folders of hosts that are kept, by the hosts' names.
+pub(super) fn tracked(site: &Site) -> BTreeMap<&str, Vec<&Track>> {
+    let mut all: BTreeMap<&str, Vec<&Track>> = BTreeMap::new();
+    if site.tracks.is_empty() {
+        return all;
+    }
+    let selected = Selected::of(site);
+    for track in &site.tracks {
+        for host in selected.hosts(&track.on).into_iter().filter(|host| host.address.is_some()) {
+            all.entry(host.name.as_str()).or_default().push(track);
+        }
+    }
+    all
 }
 
 /// A host and all that it names.
@@ -17,12 +33,13 @@ struct View<'s> {
     network: Option<&'s Network>,
     power: Option<&'s Power>,
     root: Option<&'s HostRoot<'s>>,
+    tracked: &'s [&'s Track],
 }
 
-pub(super) fn runbook(site: &Site, host: &Host, root: Option<&HostRoot<'_>>) -> Lines {
+pub(super) fn runbook(site: &Site, host: &Host, root: Option<&HostRoot<'_>>, tracked: &[&Track]) -> Lines {
     let network = host.network.and_then(|index| site.networks.get(index));
     let power = host.power.as_deref().filter(|power| power.is_switchable());
-    let view = View { site, host, network, power, root };
+    let view = View { site, host, network, power, root, tracked };
     let origins = view.origins();
     let mut lines = Lines::default();
     let mut chapter = |title: &str, paragraphs: Vec<String>| {
@@ -66,6 +83,7 @@ impl View<'_> {
         std::iter::once(self.host.span)
             .chain(named.into_iter().flatten())
             .chain(self.network.map(|network| network.span))
+            .chain(self.tracked.iter().map(|track| track.span))
             .collect()
     }
 
@@ -87,7 +105,8 @@ impl View<'_> {
         }));
         facts.extend((!host.groups.is_empty()).then(|| format!("- Groups: {}", host.groups.join(", "))));
         facts.extend((!host.tags.is_empty()).then(|| format!("- Tags: {}", host.tags.join(", "))));
-        facts.extend(self.boots().then(|| match &host.profile {
+        facts.extend(host.vm.as_ref().map(|vm| format!("- Runs within another machine: {}", vm::kind(vm))));
+        facts.extend((self.boots() && host.vm.is_none()).then(|| match &host.profile {
             Some(profile) => format!("- Starts: profile `{}`", profile.value),
             None => "- Starts: what the menu offers".to_owned(),
         }));
@@ -102,6 +121,9 @@ impl View<'_> {
     /// From the outside to the inside.
     fn questions(&self) -> Vec<String> {
         let name = &self.host.name;
+        if let Some(vm) = &self.host.vm {
+            return vm::questions(self.host, vm);
+        }
         let mut steps = Vec::new();
         match self.power {
             Some(power) if power.amt.is_some() => {
@@ -125,6 +147,9 @@ impl View<'_> {
 
     fn replacement(&self) -> Vec<String> {
         let name = &self.host.name;
+        if let Some(vm) = &self.host.vm {
+            return vm::anew(self.host, vm);
+        }
         if !self.boots() {
             let address = self.host.address.as_ref().map(|at| at.value.to_string()).unwrap_or_default();
             return vec![format!("The site knows no MAC of it, so nobody tells it its address: set {address} on the new one.")];
@@ -150,6 +175,30 @@ impl View<'_> {
 
     fn changes(&self) -> Vec<String> {
         let name = &self.host.name;
+        let own = self.root_changes();
+        let Some(first) = self.tracked.first() else { return own };
+        let folders: Vec<String> = self.tracked.iter().map(|track| format!("`{}`", track.folder.value)).collect();
+        let path = &first.folder.value;
+        let kept =
+            format!("The boot server keeps {} of it in git, as the last `pxelator track pull` found it:", folders.join(", "));
+        let steps = numbered(&[
+            format!("What changed: `pxelator track log {name}`, `pxelator track diff {name} --since 7d`"),
+            format!("What would come back: `pxelator track restore {name} {path} --dry-run`; `--to COMMIT` for an older state"),
+            format!("Put it back: `pxelator track restore {name} {path}`; a file alone by its whole path"),
+        ]);
+        let last = if self.root.is_some() {
+            own
+        } else {
+            vec!["Passwords and private keys are not among it; nor is anything else on its disk.".to_owned()]
+        };
+        [kept, steps].into_iter().chain(last).collect()
+    }
+
+    fn root_changes(&self) -> Vec<String> {
+        let name = &self.host.name;
+        if let Some(vm) = &self.host.vm {
+            return vec![vm::changes(self.site, self.host, vm)];
+        }
         let Some(root) = self.root else {
             return vec!["Its system is not kept here: what was changed on its own disk is known to that disk alone.".to_owned()];
         };

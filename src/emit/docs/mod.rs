@@ -19,7 +19,9 @@
 //! ```
 
 mod host;
+mod rules;
 mod server;
+mod vm;
 
 use crate::check::Checked;
 use crate::diag::Diags;
@@ -32,8 +34,14 @@ pub(super) fn emit(checked: &Checked, wing: &mut Wing<'_>, _: &mut Diags) {
         return;
     }
     let roots = host::roots(site);
+    let tracked = host::tracked(site);
+    let ruled = rules::by_host(site);
     for host in &site.hosts {
-        wing.write(format!("{RUNBOOKS}{}.md", host.name), host::runbook(site, host, roots.get(host.name.as_str())));
+        let name = host.name.as_str();
+        let folders = tracked.get(name).map(Vec::as_slice).unwrap_or_default();
+        let mut lines = host::runbook(site, host, roots.get(name), folders);
+        ruled.get(name).into_iter().for_each(|rules| rules::chapter(name, rules, &mut lines));
+        wing.write(format!("{RUNBOOKS}{name}.md"), lines);
     }
     wing.write(SERVER_RUNBOOK.into(), server::runbook(site));
 }

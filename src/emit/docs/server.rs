@@ -33,7 +33,8 @@ fn origins(site: &Site) -> Origins {
     let secrets = site.secrets.iter().map(|secret| secret.span);
     let nfs = site.nfs.iter().filter_map(|nfs| nfs.folder.as_ref()).map(|folder| folder.span);
     let assets = site.assets.iter().map(|assets| assets.span);
-    std::iter::once(site.span).chain(networks).chain(secrets).chain(nfs).chain(assets).collect()
+    let snapshots = site.snapshots.iter().map(|snapshot| snapshot.span);
+    std::iter::once(site.span).chain(snapshots).chain(networks).chain(secrets).chain(nfs).chain(assets).collect()
 }
 
 fn addresses(site: &Site) -> String {
@@ -65,11 +66,20 @@ fn kept(site: &Site) -> String {
             Some(format!("- `{folder}`: what machines of the overlay `{}` changed", overlay.name))
         }));
     }
+    rows.extend(site.snapshots.iter().map(|snapshot| {
+        let (name, file) = (&snapshot.name, &snapshot.file.value);
+        format!("- `{file}`, where VMs run: the snapshot `{name}`; what each VM changed lies in `/var/lib/pxelator/vm`")
+    }));
     rows.extend(
         site.secrets
             .iter()
             .map(|secret| format!("- `{}`: the secret `{}`, in no copy of the site", secret.file.value, secret.name)),
     );
+    if !site.tracks.is_empty() {
+        rows.push(
+            "- `/var/lib/pxelator/track`: what machines had in the folders that are tracked; nobody else has it".to_owned(),
+        );
+    }
     rows.push("- `/var/lib/pxelator`: leases, serials, and what happened; without it machines start all the same".to_owned());
     rows.join("\n")
 }
@@ -91,7 +101,7 @@ fn steps(site: &Site) -> Vec<String> {
         steps.push("Copy the bases and what machines changed; then `pxelator storage apply`.".to_owned());
     }
     steps.push("Start the service: its unit is in the manual, docs/deploy.md.".to_owned());
-    let starts = |host: &&Host| !host.macs.is_empty() && host.profile.is_some();
+    let starts = |host: &&Host| host.vm.is_none() && !host.macs.is_empty() && host.profile.is_some();
     let host = site.hosts.iter().find(starts).map(|host| &host.name);
     steps.extend(host.map(|host| format!("`pxelator simulate {host}` tells what a machine gets; then start it.")));
     steps

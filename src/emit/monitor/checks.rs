@@ -13,7 +13,7 @@ pub(super) fn emit(site: &Site, wing: &mut Wing<'_>) {
     let selected = Selected::of(site);
     let mut rows: BTreeMap<(String, String), (Origins, CheckRow)> = BTreeMap::new();
     for check in &site.checks {
-        for host in selected.hosts(check) {
+        for host in selected.hosts(&check.on) {
             let Some(address) = host.address.as_ref().map(|at| at.value) else { continue };
             let (name, told) = (host.name.to_string(), check.ask.value.to_string());
             let ask = match &check.ask.value {

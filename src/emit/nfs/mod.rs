@@ -27,6 +27,8 @@ mod mounts;
 
 use std::net::Ipv4Addr;
 
+pub(super) use mounts::unit_name;
+
 use super::texts::{Maker, Owner};
 use crate::check::Checked;
 use crate::diag::Diags;

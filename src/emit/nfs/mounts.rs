@@ -29,7 +29,7 @@ pub(super) fn emit(root: &RootView<'_>) -> Option<(String, Lines)> {
 }
 
 /// The name that systemd wants for a mount unit: its path, escaped (systemd.unit(5)).
-fn unit_name(path: &str) -> String {
+pub(in crate::emit) fn unit_name(path: &str) -> String {
     let mut name = String::new();
     for (at, c) in path.trim_matches('/').chars().enumerate() {
         match c {

@@ -134,7 +134,7 @@ pub(super) fn rebase(node: &mut Node<'_>, number: usize) {
 pub(super) fn below_folder(nodes: &mut [Node<'_>], module: &str) {
     for node in nodes {
         match &*node.name.text {
-            "profile" | "overlay" => node.children.iter_mut().filter(|node| node.name.text == "file").for_each(|file| put_below(file, module)),
+            "profile" | "overlay" | "rule" => node.children.iter_mut().filter(|node| node.name.text == "file").for_each(|file| put_below(file, module)),
             "nfs" => below_folder(&mut node.children, module),
             _ => {}
         }

@@ -13,7 +13,11 @@ mod network;
 mod nfs;
 mod page;
 mod power;
+mod rule;
+mod running;
 mod texts;
+mod track;
+mod vm;
 
 use std::net::Ipv4Addr;
 
@@ -51,6 +55,7 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         records: Vec::new(),
         commands: Vec::new(),
         nfs: config.nfs.as_ref().map(|merged| nfs::nfs(merged, &config.overlays, &mut texts, diags)),
+        rules: rule::rules(&config.rules, &mut texts, diags),
         ids: Ids::read(sources, diags),
         timezone: node.and_then(|node| node.prop("timezone")).and_then(located),
         profile: node.and_then(|node| node.prop("profile")).and_then(located),
@@ -62,13 +67,16 @@ pub fn lower(config: &Config<'_>, sources: &Sources, diags: &mut Diags) -> Optio
         audit: config.audit.as_ref().map(|merged| audit::audit(merged, diags)),
         checks: monitor::checks(&config.checks, diags),
         alerts: None,
+        tracks: track::tracks(&config.tracks, diags),
         page: config.page.as_ref().and_then(|node| page::page(node, diags)),
         trends: config.trends.as_ref().map(|node| Trends {
             keep_secs: node.prop("keep").and_then(Entry::text).and_then(duration_secs).unwrap_or(TRENDS_KEEP_SECS),
             span: node.span,
         }),
+        snapshots: vm::snapshots(&config.snapshots, diags),
         schedules: power::schedules(&config.schedules, diags),
         holidays: power::holidays(&config.holidays, diags),
+        logins: running::logins(&config.logins, diags),
         engines: engines::engines(&config.engines, diags),
         claims: config.claims.iter().filter_map(|node| claims::claim(node, diags)).collect(),
         references: config.references.clone(),

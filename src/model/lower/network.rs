@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::power::power;
+use super::vm;
 use super::{address, dotted, located, names};
 use crate::diag::{Diag, Diags};
 use crate::eval::Config;
-use crate::model::{At, Host, HostName, LEASE_SECS, Mac, Network, Pool, Power, Site, Subnet, SubnetError};
+use crate::model::{At, Host, HostName, LEASE_SECS, LOCAL, Mac, Network, Pool, Power, Site, Subnet, SubnetError};
 use crate::schema::duration_secs;
 use crate::source::Span;
 use crate::syntax::{Entry, Node};
@@ -69,6 +70,10 @@ pub fn more_hosts(nodes: &[Node<'_>], context: usize, site: &Site, diags: &mut D
 /// The cascade: host > group > network > profile > site. Tags append, those of the site first.
 fn settle(draft: Draft, site: &Site) -> Host {
     let mut host = draft.host;
+    if host.vm.is_some() {
+        // It starts from its own disk, or from none.
+        host.profile = Some(At { value: LOCAL.to_owned(), span: host.span });
+    }
     let network = host.network.and_then(|index| site.networks.get(index));
     host.profile = host.profile.or_else(|| network?.profile.clone()).or_else(|| site.profile.clone());
     let profile = host.profile.as_ref().and_then(|profile| site.profile(&profile.value));
@@ -212,7 +217,7 @@ fn members(nodes: &[Node<'_>], context: Context, site: &mut Site, drafts: &mut V
     site.contexts.push(context.clone());
     for node in nodes {
         match &*node.name.text {
-            "host" => drafts.extend(host(node, &context, number, diags)),
+            "host" | "vm" => drafts.extend(host(node, &context, number, diags)),
             "group" => {
                 let mut inner = Context { parent: "group", ..context.clone() };
                 inner.tags.extend(names(node.prop("tags")).map(str::to_owned));
@@ -261,8 +266,8 @@ fn whole_host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diag
     let subnet = block.network.as_ref().map(|(_, subnet, _)| *subnet);
     let network = block.network.as_ref().map_or("", |(_, _, name)| &**name);
     if node.args().count() == 1 {
-        let diag = Diag::new("schema/missing", node.span, "`host` needs an address, a MAC, or both");
-        diags.push(diag.help("write it like this: host pc-07 27 \"a0:36:9f:00:00:1b\""));
+        let diag = Diag::new("schema/missing", node.span, format!("`{}` needs an address, a MAC, or both", node.name.text));
+        diags.push(diag.help(format!("write it like this: {} pc-07 27 \"a0:36:9f:00:00:1b\"", node.name.text)));
     }
     for entry in node.args().skip(1) {
         let is_address = entry.int().is_some() || entry.text().is_some_and(|text| text.split('.').count() == 4);
@@ -275,6 +280,8 @@ fn whole_host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diag
             diags.push(diag.help("declare a host for each address, or a DNS record"));
         }
     }
+    let is_vm = node.name.text == "vm";
+    let vm = if is_vm { Some(Box::new(vm::vm(node, diags)?)) } else { None };
     let host = Host {
         name: name?,
         macs,
@@ -285,6 +292,7 @@ fn whole_host(node: &Node<'_>, block: &Context, context: usize, diags: &mut Diag
         tags: block.tags.iter().cloned().chain(names(node.prop("tags")).map(str::to_owned)).collect(),
         power: None,
         note: node.prop("note").and_then(located).map(Box::new),
+        vm,
         groups: block.groups.clone(),
         context,
         span: node.span,

@@ -52,7 +52,7 @@ fn file(node: &Node<'_>, texts: &mut Texts<'_>, diags: &mut Diags) -> Option<Ove
     Some(OverlayFile { text: text_file(node, texts)?, mode: mode? })
 }
 
-fn octal(text: &str) -> Option<u32> {
+pub(super) fn octal(text: &str) -> Option<u32> {
     let sound = matches!(text.len(), 3 | 4) && text.chars().all(|c| c.is_digit(8));
     u32::from_str_radix(text, 8).ok().filter(|_| sound)
 }

@@ -56,10 +56,12 @@ impl Step {
         match self {
             Step::Power | Step::Discover => "no address was offered (`pxelator audit query` shows whether a pool is exhausted)",
             Step::Offer => "it did not take the address: another DHCP server may be quicker",
-            Step::Address => "it asked for no loader: no file was named for this firmware, or a firewall is between",
+            Step::Address => "it was told of no loader: none is pinned for this firmware (`pxelator simulate HOST --arch` tells)",
             Step::Loader => "it asked for no menu",
             Step::Menu => "it asked for no kernel: it starts from its own disk, or waits at the menu",
-            Step::Kernel | Step::Initrd => "no line of its log came: the kernel stopped, or its system sends no syslog to this server",
+            Step::Kernel | Step::Initrd => {
+                "no line of its log came: the kernel stopped, or its system sends no syslog to this server"
+            }
             Step::Line => "",
         }
     }
@@ -75,6 +77,8 @@ pub struct Boot {
     pub steps: Vec<(Step, i64, String)>,
     /// The last file that it asked for and that is not here.
     absent: Option<String>,
+    /// The loader that it was told of.
+    offered: Option<String>,
 }
 
 /// Boots of one host, as they are read.
@@ -97,7 +101,9 @@ impl Boots {
     /// Is it a record of this host?
     fn is_mine(&mut self, entry: &Entry) -> bool {
         let mac = entry.text("mac");
-        let named = [entry.host(), mac].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&self.name));
+        // Not every record of a machine has its host.
+        let is_booting = mac.is_some_and(|mac| self.current.as_ref().is_some_and(|boot| boot.mac == mac));
+        let named = is_booting || [entry.host(), mac].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(&self.name));
         let address = entry.text("address").filter(|_| mac.is_some());
         if let Some(address) = address.filter(|address| named || self.address.as_deref() == Some(address)) {
             // Whoever else gets the address has it now.
@@ -120,11 +126,18 @@ impl Boots {
             }
             "lease-offered" | "reservation-offered" => (Step::Offer, what("address")),
             "lease-granted" | "reservation-granted" => (Step::Address, what("address")),
+            "loader-offered" => {
+                let file = Some(what("file")).filter(|file| !file.is_empty());
+                self.current.iter_mut().for_each(|boot| boot.offered.clone_from(&file));
+                return None;
+            }
             "file-asked" => match file(&what("path")) {
                 Some(step) => (step, what("path")),
                 None => return None,
             },
-            "line-logged" => (Step::Line, format!("{}{}", entry.text("app").map(|app| format!("{app}: ")).unwrap_or_default(), what("text"))),
+            "line-logged" => {
+                (Step::Line, format!("{}{}", entry.text("app").map(|app| format!("{app}: ")).unwrap_or_default(), what("text")))
+            }
             _ => return None,
         };
         // A clock that was set back makes no boot either.
@@ -175,6 +188,7 @@ impl Boots {
             steps: power.into_iter().chain([(Step::Discover, entry.at, mac.clone())]).collect(),
             mac,
             absent: None,
+            offered: None,
         };
         self.current.replace(begun)
     }
@@ -245,7 +259,14 @@ impl Boot {
         }
         let absent = self.absent.as_ref().map(|path| format!("; it asked for {}, which is not here", escaped(path)));
         let state = if (0..GOING_ON_MICROS).contains(&(now - at)) { "so far after" } else { "stopped after" };
-        format!("{state} {}: {}{}", furthest.name(), furthest.missing(), absent.unwrap_or_default())
+        let missing = match self.offered.as_ref().filter(|_| furthest == Step::Address) {
+            Some(file) => format!(
+                "it was told to load {}, and did not ask for it: a firewall is between (UDP 69; TCP 80 for HTTP), or its firmware does not start from the network",
+                escaped(file)
+            ),
+            None => furthest.missing().to_owned(),
+        };
+        format!("{state} {}: {missing}{}", furthest.name(), absent.unwrap_or_default())
     }
 
     pub fn text(&self, now: i64) -> String {

@@ -17,18 +17,18 @@ const JUMP_SECS: u64 = 60;
 const EVEN_FOR: Duration = Duration::from_secs(3600);
 
 /// Whether the clock may be believed: it is measured against time that nobody sets.
-pub(super) struct Evenness {
+pub(in crate::operate) struct Evenness {
     since: Instant,
     last: (Instant, i64),
 }
 
 impl Evenness {
-    pub(super) fn new(at: Instant, clock_secs: i64) -> Evenness {
+    pub(in crate::operate) fn new(at: Instant, clock_secs: i64) -> Evenness {
         Evenness { since: at, last: (at, clock_secs) }
     }
 
     /// By how many seconds the clock was set since the last look, if it was.
-    pub(super) fn jump(&mut self, at: Instant, clock_secs: i64) -> Option<i64> {
+    pub(in crate::operate) fn jump(&mut self, at: Instant, clock_secs: i64) -> Option<i64> {
         let (before, said) = self.last;
         let passed = i64::try_from(at.saturating_duration_since(before).as_secs()).unwrap_or(i64::MAX);
         let ahead = clock_secs.saturating_sub(said).saturating_sub(passed);
@@ -41,7 +41,7 @@ impl Evenness {
     }
 
     /// Does anything count as old?
-    pub(super) fn is_even(&self, at: Instant) -> bool {
+    pub(in crate::operate) fn is_even(&self, at: Instant) -> bool {
         at.saturating_duration_since(self.since) >= EVEN_FOR
     }
 }

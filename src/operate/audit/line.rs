@@ -138,6 +138,7 @@ impl Entry {
             "line" | "lines" => "syslog",
             "records" | "document" => "audit",
             "wake" => "power",
+            "machine" | "path" => "track",
             "alert" => "monitor",
             "command" | "labels" | "help" | "status" => "dns",
             _ if DHCP.contains(&first) => "dhcp",

@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
+pub(super) use keep::Evenness;
 pub use spool::FOLDER;
 
 use self::owner::Owners;
@@ -73,7 +74,12 @@ pub fn append(state: &Path, records: &[Record]) -> Result<()> {
 
 pub(super) fn begin(handle: &Handle) -> Result<Box<dyn Working>> {
     let keeper = Arc::new(Keeper {
-        state: Mutex::new(State { spool: Spool::new(&handle.state), owners: Owners::new(handle.tables.clone()), room: Room::default(), trouble: None }),
+        state: Mutex::new(State {
+            spool: Spool::new(&handle.state),
+            owners: Owners::new(handle.tables.clone()),
+            room: Room::default(),
+            trouble: None,
+        }),
         clock: handle.clock,
     });
     handle.journal.listen(keeper.clone());
@@ -159,7 +165,11 @@ impl State {
         match self.spool.append(at, &lines) {
             Ok(()) if told > 0 => {
                 if let Some(trouble) = self.trouble.take() {
-                    info!("the audit spool can be written again; {} records are lost since {}", trouble.count, moment(trouble.since));
+                    info!(
+                        "the audit spool can be written again; {} records are lost since {}",
+                        trouble.count,
+                        moment(trouble.since)
+                    );
                 }
             }
             Ok(()) => {}

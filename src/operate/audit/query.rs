@@ -18,7 +18,7 @@ use crate::terminal::{escaped, json_escaped};
 pub struct Filter {
     /// The name of a host, or an address, or a MAC; in letters of either case.
     pub host: Option<String>,
-    /// Such as `dhcp`, `tftp`, `syslog`; or the program of a line.
+    /// Such as `dhcp`, `tftp`, `syslog`; or the program of a line; in letters of either case.
     pub service: Option<String>,
     /// Microseconds since 1970: from here on, and up to there.
     pub since: Option<i64>,
@@ -89,7 +89,10 @@ impl Filter {
             let named = [entry.host(), Some(entry.source()), entry.text("mac"), entry.text("address")];
             named.into_iter().flatten().any(|word| word.eq_ignore_ascii_case(name))
         };
-        let is_service = |name: &String| entry.service() == name || entry.text("app") == Some(name);
+        let is_service = |name: &String| {
+            let named = [Some(entry.service()), entry.text("app")];
+            named.into_iter().flatten().any(|word| word.eq_ignore_ascii_case(name))
+        };
         in_time
             && self.host.as_ref().is_none_or(is_host)
             && self.service.as_ref().is_none_or(is_service)

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use super::found::{Found, News, Wanted};
 use super::plan::{Plan, Watched};
-use super::seen::{Alert, CheckSeen, State};
+use super::seen::{Alert, CheckSeen, STARTING, State};
 
 /// How often in a row something must answer until it is well again.
 const GOODS: u32 = 2;
@@ -43,6 +43,8 @@ struct Known {
     goods: u32,
     /// The question that failed first, in this row of failures.
     first_failed: u64,
+    /// When it was answered.
+    failed_at: i64,
     /// The question that was answered last, by itself or by what lies behind it.
     good_at: u64,
     /// Since which question it only waits for its parent's word.
@@ -73,7 +75,7 @@ impl Judge {
     pub fn remembering(checks: Vec<(CheckSeen, u32)>, alerts: Vec<Alert>) -> Judge {
         let known = checks.into_iter().map(|(seen, failures)| {
             let CheckSeen { id, state, since, at, millis, why, .. } = seen;
-            (id, Known { state, since, at, millis, why, failures, ..Known::default() })
+            (id, Known { state, since, at, millis, why, failures, failed_at: since, ..Known::default() })
         });
         Judge { known: known.collect(), alerts, ..Judge::default() }
     }
@@ -165,7 +167,7 @@ impl Judge {
                 self.vouch(id, question, now);
             }
             Found::Bad { .. } if is_starting && known.state != State::Down => {
-                (known.failures, known.millis, known.why) = (0, None, Some("it was turned on a little while ago".to_owned()));
+                (known.failures, known.millis, known.why) = (0, None, Some(STARTING.to_owned()));
                 set(known, State::Unknown, now);
             }
             Found::Bad { why } => {
@@ -237,7 +239,7 @@ impl Judge {
         known.goods = 0;
         known.failures += 1;
         if known.failures == 1 {
-            known.first_failed = question;
+            (known.first_failed, known.failed_at) = (question, now);
         }
         if known.state == State::Down {
             return;
@@ -310,7 +312,7 @@ impl Judge {
         (known.doubt, known.goods) = (None, 0);
         set(known, State::Down, now);
         let mut why = known.why.clone().unwrap_or_default();
-        let first_failed = known.first_failed;
+        let (first_failed, failed_at) = (known.first_failed, known.failed_at.min(now));
         let (mut behind, mut too) = (BTreeSet::new(), BTreeSet::new());
         for child in self.plan.descendants(id) {
             let (Some(below), Some(known)) = (self.plan.checks.get(&child), self.known.get(&child)) else { continue };
@@ -324,10 +326,10 @@ impl Judge {
             why = format!("{why}; so fails {}", too.into_iter().collect::<Vec<_>>().join(", "));
         }
         let alert = Alert {
-            id: Alert::name(id, now),
+            id: Alert::name(id, failed_at),
             host: watched.host,
             check: watched.check,
-            fired: now,
+            fired: failed_at,
             resolved: None,
             why,
             behind: behind.into_iter().take(BEHIND_MAX).collect(),

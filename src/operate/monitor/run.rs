@@ -123,6 +123,8 @@ struct Runner {
     deliverers: Deliverers,
     prober: Arc<Prober>,
     rows: Vec<AlertRow>,
+    /// Hosts that can be asked whether they are on.
+    amt: BTreeSet<String>,
     schedules: BTreeMap<String, Schedule>,
     /// When each check is asked next, both ways round.
     due: BTreeMap<String, Instant>,
@@ -151,6 +153,7 @@ impl Runner {
             prober: Arc::new(Prober::new(handle.icmp.as_deref())),
             outbox,
             rows: Vec::new(),
+            amt: BTreeSet::new(),
             schedules: BTreeMap::new(),
             due: BTreeMap::new(),
             queue: BTreeSet::new(),
@@ -175,6 +178,7 @@ impl Runner {
         let read = |row| Schedule::read(row).map_err(|error| warn!("monitor: {error}; its hosts are watched all day")).ok();
         self.schedules = tables.schedules.iter().filter_map(|(name, row)| Some((name.clone(), read(row)?))).collect();
         self.rows.clone_from(&tables.alerts);
+        self.amt = tables.power.values().filter(|row| row.amt.is_some()).map(|row| row.host.clone()).collect();
         self.deliverers.settle(&self.rows);
         for (message, has_it) in std::mem::take(&mut self.left) {
             self.post(&message.alert, message.state, message.at, message.how.as_deref(), &has_it);
@@ -289,7 +293,8 @@ impl Runner {
     /// Into the queue of each sink that does not have it there already.
     fn post(&self, alert: &super::seen::Alert, state: Told, at: i64, how: Option<&str>, has_it: &BTreeSet<String>) {
         for row in self.rows.iter().filter(|row| !has_it.contains(&row.name())) {
-            let message = Message { sink: row.name(), state, at, alert: alert.clone(), how: how.map(str::to_owned) };
+            let (alert, how, has_amt) = (alert.clone(), how.map(str::to_owned), self.amt.contains(&alert.host));
+            let message = Message { sink: row.name(), state, at, alert, how, has_amt };
             if let Err(why) = self.outbox.put(&message) {
                 self.handle.journal.record(&[undelivered(&message, &why)]);
             }

@@ -2,6 +2,7 @@
 //!
 //! The monitor part writes it whole; the page, trends and `pxelator status` read it, also while nothing serves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,8 @@ use crate::operate::{Error, Result};
 
 /// Below the state folder.
 pub const SEEN: &str = "monitor.json";
+/// Why nothing is said of a host that may still start: it does not answer, and nothing is wrong.
+pub const STARTING: &str = "it was turned on a little while ago";
 
 /// All that is known. Times are seconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,6 +67,7 @@ pub struct Alert {
     pub id: String,
     pub host: String,
     pub check: String,
+    /// When it failed first, of the failures that made it an alert.
     pub fired: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<i64>,
@@ -74,6 +78,25 @@ pub struct Alert {
     /// The sinks that do not have the news yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<String>,
+}
+
+impl CheckSeen {
+    /// Why it cannot be asked, where it cannot: nobody knows whether its host does its work.
+    pub fn unable(&self) -> Option<&str> {
+        self.why.as_deref().filter(|why| self.at > 0 && self.state == State::Unknown && *why != STARTING)
+    }
+}
+
+impl Seen {
+    /// Why checks cannot be asked: how many for each reason, and since when.
+    pub fn unable(&self) -> BTreeMap<&str, (usize, i64)> {
+        let mut all = BTreeMap::new();
+        for (why, since) in self.checks.iter().filter_map(|check| Some((check.unable()?, check.since))) {
+            let (count, first) = all.entry(why).or_insert((0, since));
+            (*count, *first) = (*count + 1, since.min(*first));
+        }
+        all
+    }
 }
 
 impl Alert {

@@ -22,10 +22,12 @@ pub use strangers::Stranger;
 use super::monitor::seen::{CheckSeen, Seen, State};
 use crate::answer::dhcp::Lease;
 use crate::answer::power::{Action, Schedule};
-use crate::out::table::{FactRow, NetworkRow, Tables};
+use crate::out::table::{FactRow, NetworkRow, PoolRow, Tables};
 
 /// How long something that happened tells that a host is on, in microseconds, where no check asks it.
 const KNOWN_MICROS: i64 = 3_600 * 1_000_000;
+/// Why a host is off, where its schedule has it so.
+const BY_SCHEDULE: &str = "by its schedule";
 /// How long checks may take beyond their own time, in seconds, until it is said that nobody asks.
 const LATE_SECS: i64 = 300;
 
@@ -33,7 +35,8 @@ const LATE_SECS: i64 = 300;
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'k> {
     pub tables: &'k Tables,
-    pub leases: &'k [Lease],
+    /// `None` where only the server knows them.
+    pub leases: Option<&'k [Lease]>,
     /// `None` where nothing was ever watched.
     pub seen: Option<&'k Seen>,
     pub recent: &'k Recent,
@@ -56,7 +59,7 @@ pub struct Overview {
 /// Something that somebody should look after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Wrong {
-    /// `alert`, `pool`, `power`, `address`, `help`, `dns`, `audit`, `syslog`, `schedule`, `checks`
+    /// `serve` (told by `pxelator status` alone), `alert`, `pool`, `power`, `address`, `help`, `dns`, `audit`, `syslog`, `schedule`, `checks`
     pub kind: &'static str,
     pub host: Option<String>,
     pub text: String,
@@ -195,18 +198,24 @@ fn host(known: &Known<'_>, row: &FactRow, checks: &[&CheckSeen], schedules: &BTr
     let heard = known.recent.hosts.get(&row.host).copied().unwrap_or_default();
     let age = |at: i64| known.now.as_microsecond() - at;
     let worst = checks.iter().max_by_key(|check| severity(check.state)).filter(|check| check.state != State::Unknown);
+    let unable = || checks.iter().find_map(|check| Some(format!("{}: {}", check.check, check.unable()?)));
     let told = heard.is_on.filter(|(_, at)| age(*at) < KNOWN_MICROS);
     let (state, since, why) = match (worst, told) {
         (Some(check), _) => {
-            let why = check.why.as_ref().map(|why| format!("{}: {why}", check.check));
-            (check.state, Some(check.since), why.filter(|_| check.state != State::Up))
+            let why = match check.state {
+                // A check that is off has no word of its own.
+                State::Off => Some(BY_SCHEDULE.to_owned()),
+                State::Up => None,
+                State::Unknown | State::Failing | State::Down | State::Behind => {
+                    check.why.as_ref().map(|why| format!("{}: {why}", check.check))
+                }
+            };
+            (check.state, Some(check.since), why)
         }
         (None, Some((true, at))) => (State::Up, Some(secs(at)), Some("no check asks it; it was heard then".to_owned())),
         (None, Some((false, at))) => (State::Off, Some(secs(at)), None),
-        (None, None) if schedule.as_ref().is_some_and(|wanted| !wanted.on) => {
-            (State::Off, None, Some("by its schedule".to_owned()))
-        }
-        (None, None) => (State::Unknown, None, None),
+        (None, None) if schedule.as_ref().is_some_and(|wanted| !wanted.on) => (State::Off, None, Some(BY_SCHEDULE.to_owned())),
+        (None, None) => (State::Unknown, None, unable()),
     };
     let booted = heard.booted.filter(|at| age(*at) < RECENT_MICROS).map(secs);
     HostView { host: row.host.clone(), address: row.address, state, since, why, booted, schedule }
@@ -225,16 +234,9 @@ fn severity(state: State) -> u8 {
 }
 
 fn network(known: &Known<'_>, row: &NetworkRow) -> NetworkView {
-    let size = |first: Ipv4Addr, last: Ipv4Addr| {
-        let all = u64::from(u32::from(last)).saturating_sub(u64::from(u32::from(first))) + 1;
-        all.saturating_sub(known.tables.reserved.range(first..=last).count() as u64)
-    };
-    let now = u64::try_from(known.now.as_second()).unwrap_or(0);
-    let is_held = |lease: &&Lease| lease.until > now && row.pools.iter().any(|pool| pool.contains(lease.address));
-    let pool = (!row.pools.is_empty()).then(|| PoolUse {
-        size: row.pools.iter().map(|pool| size(pool.first, pool.last)).sum(),
-        held: known.leases.iter().filter(is_held).count() as u64,
-    });
+    let leases = known.leases.filter(|_| !row.pools.is_empty());
+    let pool =
+        leases.map(|leases| PoolUse { size: pool_size(known.tables, row), held: held(leases, row, known.now).count() as u64 });
     let bits = u32::from(row.mask).leading_ones();
     NetworkView {
         network: Some(row.network.clone()),
@@ -242,6 +244,44 @@ fn network(known: &Known<'_>, row: &NetworkRow) -> NetworkView {
         pool,
         ..NetworkView::default()
     }
+}
+
+/// How many addresses of a network's pools anybody can get: those that are reserved nobody gets.
+pub fn pool_size(tables: &Tables, row: &NetworkRow) -> u64 {
+    let size = |first: Ipv4Addr, last: Ipv4Addr| {
+        let all = u64::from(u32::from(last)).saturating_sub(u64::from(u32::from(first))) + 1;
+        all.saturating_sub(tables.reserved.range(first..=last).count() as u64)
+    };
+    row.pools.iter().map(|pool| size(pool.first, pool.last)).sum()
+}
+
+/// The leases of a network's pools that count, with the pool that each is of.
+fn held<'k>(leases: &'k [Lease], row: &'k NetworkRow, now: Timestamp) -> impl Iterator<Item = (&'k Lease, &'k PoolRow)> {
+    let now = u64::try_from(now.as_second()).unwrap_or(0);
+    let pool = |lease: &'k Lease| row.pools.iter().find(|pool| pool.contains(lease.address));
+    leases.iter().filter(move |lease| lease.until > now).filter_map(move |lease| Some((lease, pool(lease)?)))
+}
+
+/// Networks of whose pools nobody gets an address any more. Each is full since somebody got none, or, where nobody
+/// was refused yet, since the last lease was granted or renewed: when it began before that, nobody knows.
+fn full(known: &Known<'_>, networks: &[NetworkView]) -> Vec<Wrong> {
+    let one = |view: &NetworkView| {
+        let pool = view.pool.filter(|pool| pool.held >= pool.size)?;
+        let name = view.network.clone()?;
+        let refused = known.recent.troubles.get(&("pool", name.clone())).map(|trouble| secs(trouble.since));
+        let row = known.tables.networks.iter().find(|row| row.network == name)?;
+        let begun =
+            |(lease, pool): (&Lease, &PoolRow)| i64::try_from(lease.until.saturating_sub(u64::from(pool.lease_secs))).ok();
+        let granted = held(known.leases.unwrap_or_default(), row, known.now).filter_map(begun).max();
+        let now = known.now.as_second();
+        let since = refused.or(granted).map_or(now, |since| since.min(now));
+        Some(plain("pool", format!("network {name} has no free address: all {} are held", pool.size), since))
+    };
+    networks.iter().filter_map(one).collect()
+}
+
+fn plain(kind: &'static str, text: String, since: i64) -> Wrong {
+    Wrong { kind, host: None, text, since, behind: Vec::new() }
 }
 
 fn wrong(known: &Known<'_>, networks: &[NetworkView]) -> Vec<Wrong> {
@@ -260,19 +300,16 @@ fn wrong(known: &Known<'_>, networks: &[NetworkView]) -> Vec<Wrong> {
             behind: alert.behind.clone(),
         })
         .collect();
-    let plain = |kind, text, since| Wrong { kind, host: None, text, since, behind: Vec::new() };
-    let full = |view: &NetworkView| {
-        let pool = view.pool.filter(|pool| pool.held >= pool.size)?;
-        let name = view.network.clone().unwrap_or_default();
-        Some((name.clone(), plain("pool", format!("network {name} has no free address: all {} are held", pool.size), now)))
-    };
-    let full: BTreeMap<String, Wrong> = networks.iter().filter_map(full).collect();
     let lately = known.recent.troubles.iter().filter(|(_, trouble)| known.now.as_microsecond() - trouble.at < RECENT_MICROS);
-    // A pool that has room again is no trouble any more, and one that has none is told once.
-    for ((kind, _), trouble) in lately.filter(|((kind, _), _)| *kind != "pool") {
-        all.push(Wrong { host: trouble.host.clone(), ..plain(kind, trouble.text.clone(), secs(trouble.at)) });
+    // Whoever knows the leases sees whether a pool has room again, and tells one that has none once.
+    for ((kind, _), trouble) in lately.filter(|((kind, _), _)| *kind != "pool" || known.leases.is_none()) {
+        all.push(Wrong { host: trouble.host.clone(), ..plain(kind, trouble.text.clone(), secs(trouble.since)) });
     }
-    all.extend(full.into_values());
+    all.extend(full(known, networks));
+    for (why, (count, since)) in known.seen.into_iter().flat_map(Seen::unable) {
+        let checks = if count == 1 { "1 check".to_owned() } else { format!("{count} checks") };
+        all.push(plain("checks", format!("{checks} cannot be asked: {why}"), since));
+    }
     for (name, row) in &known.tables.schedules {
         let warning = Schedule::read(row).ok().and_then(|schedule| schedule.holidays_warning(name, known.now));
         all.extend(warning.map(|text| plain("schedule", text, now)));

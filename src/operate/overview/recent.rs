@@ -26,6 +26,8 @@ const LAST_MAX: usize = 40;
 /// Machines that nobody declared, and troubles: the oldest goes.
 const STRANGERS_MAX: usize = 256;
 const TROUBLES_MAX: usize = 128;
+/// The same trouble again within so long is the same one still, in microseconds.
+const ROW_MICROS: i64 = 3_600 * 1_000_000;
 /// Hosts of this generation and those before it.
 const HOSTS_MAX: usize = 1 << 20;
 
@@ -59,7 +61,9 @@ pub(super) struct Asker {
 /// Something that somebody should look after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
+    /// When it happened last, and when the row of them began.
     pub(super) at: i64,
+    pub(super) since: i64,
     pub(super) host: Option<String>,
     pub(super) text: String,
 }
@@ -181,6 +185,11 @@ impl Recent {
             "power-failed" => {
                 ("power", host.unwrap_or_default().to_owned(), format!("cannot be told `{}`: {}", word("action"), word("why")))
             }
+            "machine-pulled" => {
+                self.troubles.remove(&("track", host.unwrap_or_default().to_owned()));
+                return;
+            }
+            "machine-not-pulled" => ("track", host.unwrap_or_default().to_owned(), format!("was not pulled: {}", word("why"))),
             "pool-exhausted" => {
                 ("pool", word("network").to_owned(), format!("network {} had no address for {}", word("network"), word("mac")))
             }
@@ -205,7 +214,10 @@ impl Recent {
             }
             _ => return,
         };
-        self.troubles.insert((kind, about), Trouble { at: entry.at, host: host.map(str::to_owned), text: escaped(&text) });
+        let before = self.troubles.get(&(kind, about.clone())).filter(|before| entry.at - before.at < ROW_MICROS);
+        let since = before.map_or(entry.at, |before| before.since.min(entry.at));
+        let trouble = Trouble { at: entry.at, since, host: host.map(str::to_owned), text: escaped(&text) };
+        self.troubles.insert((kind, about), trouble);
         forget(&mut self.troubles, TROUBLES_MAX, |trouble| trouble.at);
     }
 }

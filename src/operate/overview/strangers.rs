@@ -30,7 +30,12 @@ pub(super) fn strangers(known: &Known<'_>) -> Vec<Stranger> {
     for (mac, asker) in known.recent.strangers.iter().filter(|(_, asker)| now - asker.at < RECENT_MICROS) {
         all.insert(mac, (asker.address, Some(secs(asker.at))));
     }
-    for lease in known.leases.iter().filter(|lease| lease.state == LeaseState::Granted && lease.until > now as u64 / 1_000_000) {
+    for lease in known
+        .leases
+        .unwrap_or_default()
+        .iter()
+        .filter(|lease| lease.state == LeaseState::Granted && lease.until > now as u64 / 1_000_000)
+    {
         all.entry(&lease.mac).or_default().0 = Some(lease.address);
     }
     let unknown = all.into_iter().filter(|(mac, _)| !tables.hosts.contains_key(*mac));

@@ -76,7 +76,7 @@ fn seen(host: &str, check: &str, state: State) -> CheckSeen {
 }
 
 fn of(tables: &Tables, seen: &Seen, recent: &Recent, leases: &[Lease]) -> Overview {
-    overview(&Known { tables, leases, seen: Some(seen), recent, services: &[], now: now() })
+    overview(&Known { tables, leases: Some(leases), seen: Some(seen), recent, services: &[], now: now() })
 }
 
 #[test]
@@ -157,6 +157,62 @@ fn who_is_new_gets_a_line_with_an_address_that_is_free() {
     assert_eq!(lines, ["host new-2 5 \"02:aa:00:00:00:03\"", "host new-3 6 \"02:aa:00:00:00:01\""]);
     assert_eq!(found.networks[0].pool, Some(PoolUse { size: 2, held: 2 }));
     assert_eq!(found.wrong[0].text, "network lan has no free address: all 2 are held");
+    assert_eq!(found.wrong[0].since, NOW - 51, "the last lease was granted then, for a minute");
+}
+
+#[test]
+fn a_full_pool_is_told_since_somebody_got_no_address() {
+    let tables = tables(1);
+    let lease = |last: u8| Lease {
+        mac: format!("02:aa:00:00:00:{last:02x}"),
+        address: [10, 0, 0, last].into(),
+        until: NOW as u64 + 9,
+        state: LeaseState::Granted,
+    };
+    let mut recent = Recent::default();
+    for ago in [7200, 600, 300] {
+        let event = Event::PoolExhausted { mac: "02:aa:00:00:00:09".into(), network: "lan".into(), first: [10, 0, 0, 3].into() };
+        recent.heard(&Record { at: (NOW - ago) * 1_000_000, event }, &tables);
+    }
+    let wrong = |leases: Option<&[Lease]>| {
+        let known = Known { tables: &tables, leases, seen: None, recent: &recent, services: &[], now: now() };
+        overview(&known).wrong.into_iter().map(|wrong| (wrong.text, wrong.since)).collect::<Vec<_>>()
+    };
+    let full = ("network lan has no free address: all 2 are held".to_owned(), NOW - 600);
+    assert_eq!(wrong(Some(&[lease(3), lease(4)])), [full]);
+    assert_eq!(wrong(Some(&[lease(3)])), [], "it has room again");
+    let told = ("network lan had no address for 02:aa:00:00:00:09".to_owned(), NOW - 600);
+    assert_eq!(wrong(None), [told], "`pxelator status` does not know the leases");
+}
+
+#[test]
+fn what_cannot_be_asked_is_wrong_and_what_may_still_start_is_not() {
+    let tables = tables(4);
+    let check = |n: usize, why: &str| CheckSeen { why: Some(why.into()), ..seen(&format!("h{n}"), "ping", State::Unknown) };
+    let checks = vec![
+        check(0, "may not ping"),
+        CheckSeen { since: 5, ..check(1, "may not ping") },
+        check(2, crate::operate::monitor::seen::STARTING),
+        CheckSeen { at: 0, ..check(3, "may not ping") },
+    ];
+    let found = of(&tables, &Seen { at: NOW, checks, alerts: vec![] }, &Recent::default(), &[]);
+    let [wrong] = found.wrong.as_slice() else { panic!("{found:#?}") };
+    assert_eq!((wrong.kind, wrong.text.as_str(), wrong.since), ("checks", "2 checks cannot be asked: may not ping", 5));
+    let hosts: Vec<_> = found.networks[0].groups.iter().flat_map(|group| &group.hosts).map(|host| host.why.as_deref()).collect();
+    assert_eq!(hosts, [Some("ping: may not ping"), None, Some("ping: may not ping"), None]);
+}
+
+#[test]
+fn only_a_schedule_is_told_as_the_reason_of_being_off() {
+    let tables = tables(2);
+    let mut recent = Recent::default();
+    let seen_off = Event::PowerSeen { host: "h0".into(), state: "off".into() };
+    recent.heard(&Record { at: NOW * 1_000_000, event: seen_off }, &tables);
+    let checks = vec![CheckSeen { why: None, ..seen("h1", "ping", State::Off) }];
+    let found = of(&tables, &Seen { at: NOW, checks, alerts: vec![] }, &recent, &[]);
+    let hosts: Vec<_> = found.networks[0].groups.iter().flat_map(|group| &group.hosts).collect();
+    let told: Vec<_> = hosts.iter().map(|host| (host.state, host.why.as_deref())).collect();
+    assert_eq!(told, [(State::Off, None), (State::Off, Some("by its schedule"))]);
 }
 
 #[test]

@@ -29,6 +29,9 @@ pub fn of(entry: &Entry) -> String {
         "power-failed" => format!("cannot be told `{}`: {}", word("action"), word("why")),
         "power-seen" => format!("is {}", word("state")),
         "wake-sent" => format!("was sent a wake-up by {}", by(word("by"))),
+        "rule-seen" => format!("rule {} is `{}` there: {}", word("rule"), word("state"), word("why")),
+        "rule-applied" => format!("has rule {} now", word("rule")),
+        "rule-failed" => format!("has not rule {}: {}", word("rule"), word("why")),
         "alert-fired" if number("behind") > 0 => {
             format!("fails {}: {}; {} hosts lie behind it", word("check"), word("why"), number("behind"))
         }
@@ -36,6 +39,10 @@ pub fn of(entry: &Entry) -> String {
         "alert-resolved" => format!("{} is well again: {}", word("check"), word("why")),
         "alert-sent" => format!("the news of it ({}) reached {}", word("state"), word("sink")),
         "alert-undelivered" => format!("the news of it ({}) never reaches {}: {}", word("state"), word("sink"), word("why")),
+        "machine-pulled" => format!("its tracked folders were pulled by {}: {}", by(word("by")), word("what")),
+        "machine-not-pulled" => format!("its tracked folders could not be pulled: {}", word("why")),
+        "path-restored" => format!("{} was put back by {}", word("path"), by(word("by"))),
+        "path-half-restored" => format!("{} was put back in part: {}", word("path"), word("why")),
         "command-given" => format!("gave the command {}", word("run")),
         "command-refused" => format!("may not ask for {}", word("name")),
         "help-called" => "calls for help".to_owned(),

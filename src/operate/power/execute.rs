@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, PoisonError, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -196,16 +196,27 @@ impl Executor {
         self.scanned = now;
         self.holidays_warnings(now).iter().for_each(|warning| warn!("{warning}"));
         let ahead = self.memory.ahead(now);
-        if self.watch.tells(ahead.is_some(), Instant::now()) && let Some(done) = ahead {
+        if self.watch.tells(ahead.is_some(), Instant::now())
+            && let Some(done) = ahead
+        {
             let path = memory::path(&self.handle.state);
-            warn!("the clock says {now:.0}, and edges up to {done:.0} are done: schedules wait; set the clock, or remove {} and start again", path.display());
+            warn!(
+                "the clock says {now:.0}, and edges up to {done:.0} are done: schedules wait; set the clock, or remove {} and start again",
+                path.display()
+            );
         }
-        let due: BTreeMap<String, power::Edge> = self.tables.power.keys().filter_map(|host| Some((host.clone(), self.due(host, now)?))).collect();
+        let due: BTreeMap<String, power::Edge> =
+            self.tables.power.keys().filter_map(|host| Some((host.clone(), self.due(host, now)?))).collect();
         self.jobs.keep_edges(|host, edge| due.get(host).is_some_and(|due| due.at == edge));
         let known = self.jobs.edges();
         let mut events = Vec::new();
         for (host, edge) in due {
             if known.contains(&(host.clone(), edge.at)) || self.is_outdone(&host, edge.at, now) {
+                continue;
+            }
+            if edge.action == power::Action::Off && self.is_only_woken(&host) {
+                // Its users turn it off, as the check `schedule/no-off` told: that is no failure of each night.
+                self.settle(&host, edge.at);
                 continue;
             }
             let action = match edge.action {
@@ -216,13 +227,19 @@ impl Executor {
             events.push(asked_event(&job, action));
             self.jobs.add(job, Instant::now());
         }
-        self.next = self.schedules.values().filter_map(|schedule| schedule.next(now)).map(|edge| edge.at).min().unwrap_or(Timestamp::MAX);
+        self.next =
+            self.schedules.values().filter_map(|schedule| schedule.next(now)).map(|edge| edge.at).min().unwrap_or(Timestamp::MAX);
         self.handle.journal.record(&events);
     }
 
     fn due(&self, host: &str, now: Timestamp) -> Option<power::Edge> {
         let schedule = self.schedules.get(self.tables.power.get(host)?.schedule.as_ref()?)?;
         schedule.due(self.memory.until(host), now)
+    }
+
+    /// Can it be turned on, and by nobody off?
+    fn is_only_woken(&self, host: &str) -> bool {
+        self.tables.power.get(host).is_some_and(|row| row.amt.is_none() && row.wake)
     }
 
     /// Did a person switch it with `pxelator power` since the edge?
@@ -322,7 +339,8 @@ impl Executor {
             Err(failure) => failure,
         };
         let why = chain(&failure);
-        let is_wanted = job.by.edge().is_some_and(|edge| self.due(&job.host, self.handle.clock.now()).is_some_and(|due| due.at == edge));
+        let is_wanted =
+            job.by.edge().is_some_and(|edge| self.due(&job.host, self.handle.clock.now()).is_some_and(|due| due.at == edge));
         let again = failure.again().filter(|_| is_wanted).map(|again| job.pause(again));
         let is_news = job.told.as_ref() != Some(&why) || again.is_none();
         let events = is_news.then(|| failed_event(&job, why.clone(), again.map(|pause| pause.as_secs())));

@@ -14,7 +14,7 @@ use super::by_hand;
 use super::execute::{Executor, guarded};
 use super::hear::{Done, Message};
 use super::jobs::{Job, Task};
-use crate::out::table::{PowerRow, ScheduleRow, Tables, WindowRow};
+use crate::out::table::{AmtRow, PowerRow, ScheduleRow, Tables, WindowRow};
 use crate::serve::Handle;
 use crate::serve::clock::Clock;
 
@@ -32,9 +32,26 @@ impl Trial {
         std::fs::create_dir_all(&state).unwrap();
         let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].map(str::to_owned).to_vec();
         let windows = vec![WindowRow { days, on: "07:30".into(), off: "20:30".into(), overnight: false }];
-        let schedule = ScheduleRow { schedule: "s".into(), timezone: "UTC".into(), windows, holidays: vec![], holidays_until: Some("2026-11-24".into()) };
-        let host = PowerRow { host: "k".into(), address: None, macs: vec![], broadcast: None, amt: None, wake: true, schedule: Some("s".into()), selectors: vec![] };
-        let tables = Tables { power: [("k".into(), host)].into(), schedules: [("s".into(), schedule)].into(), ..Tables::default() };
+        let schedule = ScheduleRow {
+            schedule: "s".into(),
+            timezone: "UTC".into(),
+            windows,
+            holidays: vec![],
+            holidays_until: Some("2026-11-24".into()),
+        };
+        let amt = AmtRow { user: "admin".into(), password_file: "/nowhere".into(), port: 16993, tls: true };
+        let host = PowerRow {
+            host: "k".into(),
+            address: None,
+            macs: vec![],
+            broadcast: None,
+            amt: Some(amt),
+            wake: true,
+            schedule: Some("s".into()),
+            selectors: vec![],
+        };
+        let tables =
+            Tables { power: [("k".into(), host)].into(), schedules: [("s".into(), schedule)].into(), ..Tables::default() };
         Trial { state, tables: Arc::new(tables) }
     }
 
@@ -99,6 +116,22 @@ fn told(job: &Option<Job>) -> Option<(Task, &'static str)> {
 
 const OFF: Option<(Task, &str)> = Some((Task::Act(Action::Off), "schedule"));
 const ON: Option<(Task, &str)> = Some((Task::Act(Action::On), "command"));
+
+#[test]
+fn a_machine_that_can_only_be_woken_is_left_alone_at_the_end_of_its_day() {
+    let mut trial = Trial::new();
+    let mut tables = Tables::clone(&trial.tables);
+    tables.power.get_mut("k").unwrap().amt = None;
+    trial.tables = Arc::new(tables);
+    let mut server = trial.serve("20:00:00");
+    assert_eq!(server.says("20:31:00").begins(), None);
+    assert_eq!(server.memory.until("k"), Some(at("20:30:00")));
+    server.tell();
+    // Nor after a restart, and in the morning it is woken.
+    assert_eq!(trial.serve("20:32:00").says("20:33:00").begins(), None);
+    let next = server.says("20:34:00").begins();
+    assert_eq!(next, None);
+}
 
 #[test]
 fn a_command_that_fails_settles_no_edge_and_one_that_works_does() {

@@ -7,6 +7,7 @@ use super::series::{Kind, Series};
 use super::{STEP_SECS, machines};
 use crate::answer::dhcp::LeaseState;
 use crate::operate::monitor::seen::{Seen, State};
+use crate::operate::overview::pool_size;
 use crate::out::table::Tables;
 use crate::serve::Handle;
 
@@ -46,8 +47,7 @@ fn leases(handle: &Handle, tables: &Tables, now: i64) -> Vec<Figure> {
     }
     let pools = tables.networks.iter().filter(|network| !network.pools.is_empty());
     let figures = pools.filter_map(|network| {
-        let size: u64 =
-            network.pools.iter().map(|pool| u64::from(u32::from(pool.last)) - u64::from(u32::from(pool.first)) + 1).sum();
+        let size = pool_size(tables, network);
         let used = used.get(network.network.as_str()).copied().unwrap_or_default();
         figure(Kind::Leases, &network.network, vec![Some(used as f64), Some(size as f64)])
     });

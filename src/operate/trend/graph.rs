@@ -85,6 +85,19 @@ pub fn graph(state: &Path, graph: &Graph) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The zone of the times in pictures: librrd asks the C library, which looks there.
+pub fn zone() -> String {
+    const FILE: &str = "/etc/localtime";
+    let set = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_owned());
+    let linked = || std::fs::read_link(FILE).ok().and_then(|path| path.to_str().map(str::to_owned));
+    let named = |path: String| path.split_once("zoneinfo/").map(|(_, name)| name.to_owned());
+    match set.or_else(|| linked().and_then(named)).filter(|zone| !zone.is_empty()) {
+        None => "UTC".to_owned(),
+        Some(zone) if matches!(zone.as_str(), "Etc/UTC" | "UTC0" | "Etc/UCT") => "UTC".to_owned(),
+        Some(zone) => zone,
+    }
+}
+
 fn props(graph: &Graph, first: &Series) -> GraphProps {
     let mut props = GraphProps::default();
     props.time_range.start = Some(time(graph.from));

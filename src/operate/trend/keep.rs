@@ -14,6 +14,7 @@ use super::gather::{self, Figure};
 use super::series::{Kind, Series};
 use super::{FOLDER, STEP_SECS, archive};
 use crate::event::Record;
+use crate::operate::audit::Evenness;
 use crate::operate::audit::starting::Starting;
 use crate::operate::monitor::seen;
 use crate::operate::{Error, Result, Working};
@@ -24,8 +25,13 @@ use crate::terminal::chain;
 
 /// How many files there may be, of 60 to 270 KiB each; what comes beyond is not measured, and said.
 pub(super) const FILES_MAX: usize = 20_000;
-/// A file whose last figure is so far ahead of the clock, in seconds, is of a future that did not come.
+/// A file whose last figure is so far ahead of the clock, in seconds, gets none: the clock is wrong, or was.
 const AHEAD_SECS: i64 = 3600;
+/// A clock that is so far after all figures, in seconds, is believed when it has run evenly for a while: one figure
+/// of a wrong year would empty the archives.
+const FAR_SECS: i64 = 86_400;
+/// How many files of one series may lie aside.
+const ASIDE_MAX: usize = 9;
 /// How often files that nobody writes any more are looked for.
 const CLEAR_EVERY: Duration = Duration::from_secs(86_400);
 /// How often it is looked whether the part shall end.
@@ -92,7 +98,7 @@ fn minute(handle: &Handle, boots: &Ear, keeper: &mut Keeper) {
         .into_iter()
         .filter_map(|(host, secs)| Some(Figure { series: Series::of(Kind::Boots, &host)?, values: vec![Some(secs)] }));
     figures.extend(boots);
-    keeper.keep(now, row.keep_secs, &figures);
+    keeper.keep(Instant::now(), now, row.keep_secs, &figures);
 }
 
 /// Writes figures into files.
@@ -100,39 +106,61 @@ pub(super) struct Keeper {
     state: PathBuf,
     /// The moment of the last round.
     last: Option<i64>,
-    /// The files that are known to be sound, and not ahead of the clock.
-    known: BTreeMap<Series, ()>,
+    clock: Option<Evenness>,
+    /// The files that are known to be sound, with the moment of the last figure.
+    known: BTreeMap<Series, i64>,
     cleared: Option<Instant>,
     /// Is it told already that there are too many, or that they cannot be written?
     told_many: bool,
     trouble: Option<Instant>,
+    /// When it was told that the clock is not believed.
+    doubted: Option<Instant>,
 }
 
-/// How often it is told that files cannot be written.
+/// How often it is told that files cannot be written, and that the clock is not believed.
 const TELL_EVERY: Duration = Duration::from_secs(60);
+const DOUBT_EVERY: Duration = Duration::from_secs(3600);
 
 impl Keeper {
     pub(super) fn new(state: &Path) -> Keeper {
-        Keeper { state: state.to_owned(), last: None, known: BTreeMap::new(), cleared: None, told_many: false, trouble: None }
+        Keeper {
+            state: state.to_owned(),
+            last: None,
+            clock: None,
+            known: BTreeMap::new(),
+            cleared: None,
+            told_many: false,
+            trouble: None,
+            doubted: None,
+        }
     }
 
-    /// The figures of a moment, in seconds since 1970.
-    pub(super) fn keep(&mut self, now: i64, keep_secs: u64, figures: &[Figure]) {
+    /// The figures of a moment, in seconds since 1970; `at` is the same by a clock that nobody sets.
+    pub(super) fn keep(&mut self, at: Instant, now: i64, keep_secs: u64, figures: &[Figure]) {
         if let Some(last) = self.last.filter(|last| now <= *last) {
-            warn!(
-                "trends: the clock went back by {} s; nothing is measured until it is where it was, or is set aside",
-                last - now
-            );
-            // What is now ahead by more than a moment is looked at anew.
-            self.known.clear();
+            warn!("trends: the clock went back by {} s; nothing is measured until it is where it was", last - now);
         }
         self.last = Some(now);
-        let (mut failures, mut first) = (0_usize, None);
+        let is_even = self.is_even(at, now);
+        self.look(figures);
+        let newest = self.known.values().filter(|last| **last <= now + AHEAD_SECS).max().copied();
+        if let Some(newest) = newest.filter(|newest| !is_even && now - newest > FAR_SECS) {
+            let after = (now - newest) / FAR_SECS;
+            let what = format!("the clock is {after} days after the last figures, and nothing is measured");
+            return self.doubt(at, &format!("{what} before it has run evenly for an hour"));
+        }
+        let (mut failures, mut ahead, mut first) = (0_usize, 0_usize, None);
         for figure in figures {
-            if let Err(error) = self.one(now, keep_secs, figure) {
+            if !is_even && self.known.get(&figure.series).is_some_and(|last| *last > now + AHEAD_SECS) {
+                ahead += 1;
+            } else if let Err(error) = self.one(now, keep_secs, figure) {
                 failures += 1;
                 first.get_or_insert(error);
             }
+        }
+        if ahead > 0 {
+            let what = format!("the clock is behind the last figures of {ahead} series, of which nothing is measured now");
+            self.doubt(at, &format!("{what}; when it has run evenly for an hour, they are set aside and begun anew"));
         }
         if let Some(error) = first.filter(|_| self.trouble.is_none_or(|told| told.elapsed() >= TELL_EVERY)) {
             self.trouble = Some(Instant::now());
@@ -140,14 +168,43 @@ impl Keeper {
         } else if failures == 0 && self.trouble.take().is_some() {
             info!("trends can be written again");
         }
-        if self.cleared.is_none_or(|cleared| cleared.elapsed() >= CLEAR_EVERY) {
-            self.cleared = Some(Instant::now());
+        // By a wrong clock all files are old.
+        if is_even && self.cleared.is_none_or(|cleared| at.saturating_duration_since(cleared) >= CLEAR_EVERY) {
+            self.cleared = Some(at);
             clear(&self.state, keep_secs);
+        }
+    }
+
+    fn is_even(&mut self, at: Instant, now: i64) -> bool {
+        let clock = self.clock.get_or_insert_with(|| Evenness::new(at, now));
+        let _the_audit_tells_it = clock.jump(at, now);
+        clock.is_even(at)
+    }
+
+    fn doubt(&mut self, at: Instant, what: &str) {
+        if self.doubted.is_none_or(|told| at.saturating_duration_since(told) >= DOUBT_EVERY) {
+            self.doubted = Some(at);
+            warn!("trends: {what}");
+        }
+    }
+
+    /// The last figures of files that are there, and were not written by this run.
+    fn look(&mut self, figures: &[Figure]) {
+        for Figure { series, .. } in figures {
+            let path = series.path(&self.state);
+            if !self.known.contains_key(series) && self.known.len() < FILES_MAX && path.exists() {
+                // One that cannot be read is set aside where it is written.
+                self.known.extend(archive::last(&path).ok().map(|last| (series.clone(), last)));
+            }
         }
     }
 
     fn one(&mut self, now: i64, keep_secs: u64, figure: &Figure) -> Result<()> {
         let (series, path) = (&figure.series, figure.series.path(&self.state));
+        if self.known.get(series).is_some_and(|last| *last > now + AHEAD_SECS) {
+            aside(&path, "ahead", "its last figure is of a time that is still to come")?;
+            self.known.remove(series);
+        }
         if !self.known.contains_key(series) {
             if self.known.len() >= FILES_MAX {
                 if !std::mem::replace(&mut self.told_many, true) {
@@ -155,8 +212,8 @@ impl Keeper {
                 }
                 return Ok(());
             }
-            self.ready(now, keep_secs, series, &path)?;
-            self.known.insert(series.clone(), ());
+            self.begin(now, keep_secs, series, &path)?;
+            self.known.insert(series.clone(), now - STEP_SECS as i64);
         }
         if series.kind.is_sparse() {
             // Without it the time since the last one would be too long for this one to count.
@@ -167,11 +224,12 @@ impl Keeper {
             // It is looked at again: somebody may have removed or damaged it.
             self.known.remove(series);
         }
+        self.known.get_mut(series).into_iter().for_each(|last| *last = now.max(*last));
         written
     }
 
-    /// A file that can take a figure of now: the one that is there, or a new one.
-    fn ready(&self, now: i64, keep_secs: u64, series: &Series, path: &Path) -> Result<()> {
+    /// A new file; one that is there is none that can be read.
+    fn begin(&self, now: i64, keep_secs: u64, series: &Series, path: &Path) -> Result<()> {
         for folder in [self.state.join(FOLDER), self.state.join(FOLDER).join(series.kind.name())] {
             make_in_state(&folder).map_err(|error| Error::Io {
                 step: "make",
@@ -180,17 +238,8 @@ impl Keeper {
             })?;
         }
         if path.exists() {
-            let aside = match archive::last(path) {
-                Ok(last) if last > now + AHEAD_SECS => {
-                    Some(("ahead", "its last figure is of a time that is still to come".to_owned()))
-                }
-                Ok(_) => None,
-                Err(error) => Some(("damaged", chain(&error))),
-            };
-            let Some((mark, why)) = aside else { return Ok(()) };
-            let other = path.with_extension(format!("rrd.{mark}"));
-            fs::rename(path, &other).map_err(|source| Error::Io { step: "rename", path: path.to_owned(), source })?;
-            warn!("trends: {} is set aside as {} and begun anew: {why}", path.display(), other.display());
+            let why = archive::last(path).err().map_or_else(|| "it came back by hand".to_owned(), |error| chain(&error));
+            aside(path, "damaged", &why)?;
         }
         // A kill in between leaves no half of a file under this name.
         let fresh = path.with_extension("new");
@@ -198,6 +247,17 @@ impl Keeper {
         archive::begin(&fresh, series.kind, now, keep_secs)?;
         fs::rename(&fresh, path).map_err(|source| Error::Io { step: "rename", path: fresh, source })
     }
+}
+
+/// Under a name that nothing else has: what was set aside before may be all that there is of a year.
+fn aside(path: &Path, mark: &str, why: &str) -> Result<()> {
+    let name = |n: usize| path.with_extension(if n == 1 { format!("rrd.{mark}") } else { format!("rrd.{mark}.{n}") });
+    let failed = |source| Error::Io { step: "set aside", path: path.to_owned(), source };
+    let free = (1..=ASIDE_MAX).map(name).find(|other| !other.exists());
+    let other = free.ok_or_else(|| failed(std::io::Error::other(format!("{ASIDE_MAX} of it lie there already: remove some"))))?;
+    fs::rename(path, &other).map_err(failed)?;
+    warn!("trends: {} is set aside as {} and begun anew: {why}", path.display(), other.display());
+    Ok(())
 }
 
 /// Files that got no figure for as long as the last archive goes back hold nothing.

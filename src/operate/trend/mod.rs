@@ -9,8 +9,9 @@
 //! [`series`] says what there is, [`archive`] is the one that knows librrd, [`gather`] asks for the figures,
 //! [`machines`] those of what runs on this server, [`keep`] writes them, [`graph`] draws.
 //!
-//! **Invariant:** a figure is of the minute that its time says. A clock that goes back writes nothing twice,
-//! and what was written in a future that did not come is set aside.
+//! **Invariant:** a figure is of the minute that its time says. A clock that goes back writes nothing twice, and
+//! one that is wrong for a moment changes no file: what was written in a future that did not come is set aside
+//! when the clock has run evenly for an hour.
 
 mod archive;
 mod gather;
@@ -22,7 +23,7 @@ pub mod series;
 mod trials;
 
 pub use archive::Figures;
-pub use graph::{Format, Graph, SERIES_MAX, graph};
+pub use graph::{Format, Graph, SERIES_MAX, graph, zone};
 pub(super) use keep::begin;
 pub use series::{Kind, Series};
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::gather::Figure;
 use super::keep::Keeper;
@@ -29,6 +30,24 @@ impl Drop for State {
     }
 }
 
+/// Minutes by two clocks: one that may be set, and one that nobody sets.
+struct Minutes {
+    keeper: Keeper,
+    at: Instant,
+}
+
+impl Minutes {
+    fn new(state: &State) -> Minutes {
+        Minutes { keeper: Keeper::new(&state.0), at: Instant::now() }
+    }
+
+    /// A minute later, by a clock that says `now`.
+    fn keep(&mut self, now: i64, figures: &[Figure]) {
+        self.at += Duration::from_secs(STEP_SECS);
+        self.keeper.keep(self.at, now, KEEP, figures);
+    }
+}
+
 fn series(text: &str) -> Series {
     Series::parse(text).unwrap()
 }
@@ -50,7 +69,7 @@ fn leases(at: i64) -> f64 {
 
 /// A week in `state`; gives the mean of the leases and how often DNS was asked in all.
 fn week(state: &State) -> (f64, u64) {
-    let mut keeper = Keeper::new(&state.0);
+    let mut minutes = Minutes::new(state);
     let (mut sum, mut asked, mut count) = (0.0, 0_u64, 0.0);
     for at in (MONDAY..MONDAY + 7 * DAY).step_by(STEP_SECS as usize) {
         let used = leases(at);
@@ -61,7 +80,7 @@ fn week(state: &State) -> (f64, u64) {
         if at % DAY == 7 * 3600 + 1800 {
             now.push(figure("boots/kiosk-01", &[31.0 + (at / DAY % 3) as f64]));
         }
-        keeper.keep(at, KEEP, &now);
+        minutes.keep(at, &now);
         sum += used;
         count += 1.0;
     }
@@ -144,10 +163,10 @@ fn a_week_is_what_rrdtool_reads_and_a_picture_says_it() {
 #[test]
 fn a_counter_that_begins_anew_is_no_spike() {
     let state = State::new("restart");
-    let mut keeper = Keeper::new(&state.0);
+    let mut minutes = Minutes::new(&state);
     let count = |minute: i64| if minute < 10 { 1_000_000 + minute * 60 } else { (minute - 10) * 60 };
     for minute in 0..20 {
-        keeper.keep(MONDAY + minute * 60, KEEP, &[figure("requests/dns", &[count(minute) as f64])]);
+        minutes.keep(MONDAY + minute * 60, &[figure("requests/dns", &[count(minute) as f64])]);
     }
     let rows = figures(&state.0, &series("requests/dns"), MONDAY, MONDAY + 20 * 60).unwrap();
     let known: Vec<f64> = rows.iter().filter_map(|row| row.values[0]).collect();
@@ -155,19 +174,55 @@ fn a_counter_that_begins_anew_is_no_spike() {
 }
 
 #[test]
-fn a_clock_that_goes_back_writes_nothing_twice_and_a_future_is_set_aside() {
+fn a_clock_that_is_wrong_for_a_moment_changes_no_file() {
     let state = State::new("clock");
-    let (mut keeper, value) = (Keeper::new(&state.0), |used: f64| [figure("leases/lan", &[used, 9.0])]);
+    let file = state.0.join("trends/leases/lan.rrd");
+    let last = || super::archive::last(&file).unwrap() - MONDAY;
+    let (mut minutes, value) = (Minutes::new(&state), [figure("leases/lan", &[5.0, 9.0])]);
     for at in [0, 60, 120, 60, 120, 180] {
-        keeper.keep(MONDAY + at, KEEP, &value(5.0));
+        minutes.keep(MONDAY + at, &value);
     }
-    assert_eq!(super::archive::last(&state.0.join("trends/leases/lan.rrd")).unwrap(), MONDAY + 180);
-    // A year ahead for a minute, and back.
-    keeper.keep(MONDAY + 365 * DAY, KEEP, &value(5.0));
-    keeper.keep(MONDAY + 240, KEEP, &value(7.0));
-    keeper.keep(MONDAY + 300, KEEP, &value(7.0));
-    assert!(state.0.join("trends/leases/lan.rrd.ahead").exists());
-    assert_eq!(super::archive::last(&state.0.join("trends/leases/lan.rrd")).unwrap(), MONDAY + 300);
+    assert_eq!(last(), 180, "nothing is written twice");
+    // Decades ahead for a minute, and back: as a clock without a battery, or with a typing error.
+    let before = std::fs::read(&file).unwrap();
+    minutes.keep(MONDAY + 73 * 365 * DAY, &value);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    minutes.keep(MONDAY + 300, &value);
+    assert_eq!(last(), 300);
+    // In 1970 after a restart, for some minutes.
+    let before = std::fs::read(&file).unwrap();
+    let mut minutes = Minutes::new(&state);
+    (0..10).for_each(|minute| minutes.keep(minute * 60, &value));
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    minutes.keep(MONDAY + 960, &value);
+    assert_eq!((last(), std::fs::read_dir(file.parent().unwrap()).unwrap().count()), (960, 1), "nothing lies aside");
+    // A server that stood still for a week goes on when its clock has run evenly for an hour.
+    let mut minutes = Minutes::new(&state);
+    let back = |minute: i64| MONDAY + 7 * DAY + minute * 60;
+    (0..60).for_each(|minute| minutes.keep(back(minute), &value));
+    assert_eq!(last(), 960);
+    (60..63).for_each(|minute| minutes.keep(back(minute), &value));
+    assert_eq!(last(), back(62) - MONDAY);
+}
+
+#[test]
+fn a_future_that_did_not_come_is_set_aside_beside_what_was() {
+    let state = State::new("future");
+    let folder = state.0.join("trends/leases");
+    let value = |used: f64| [figure("leases/lan", &[used, 9.0])];
+    for round in 0..2 {
+        // It began with a clock that was wrong, which nothing told.
+        let _of_the_round_before = std::fs::remove_file(folder.join("lan.rrd"));
+        let mut minutes = Minutes::new(&state);
+        (0..3).for_each(|minute| minutes.keep(MONDAY + 365 * DAY + minute * 60, &value(f64::from(round))));
+        (0..60).for_each(|minute| minutes.keep(MONDAY + minute * 60, &value(7.0)));
+        assert_eq!(super::archive::last(&folder.join("lan.rrd")).unwrap(), MONDAY + 365 * DAY + 120);
+        (60..63).for_each(|minute| minutes.keep(MONDAY + minute * 60, &value(7.0)));
+        assert_eq!(super::archive::last(&folder.join("lan.rrd")).unwrap(), MONDAY + 62 * 60);
+    }
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["lan.rrd", "lan.rrd.ahead", "lan.rrd.ahead.2"], "none is written over");
     assert_eq!(list(&state.0).unwrap().len(), 1, "what is set aside is no series");
 }
 
@@ -175,11 +230,11 @@ fn a_clock_that_goes_back_writes_nothing_twice_and_a_future_is_set_aside() {
 fn a_damaged_file_is_set_aside_and_begun_anew() {
     let state = State::new("damaged");
     let file = state.0.join("trends/ping/nas.rrd");
-    let mut keeper = Keeper::new(&state.0);
-    keeper.keep(MONDAY, KEEP, &[figure("ping/nas", &[1.0])]);
+    let mut minutes = Minutes::new(&state);
+    minutes.keep(MONDAY, &[figure("ping/nas", &[1.0])]);
     std::fs::write(&file, "no database").unwrap();
     // The round that meets it fails, and the next one mends it.
-    (1..4).for_each(|minute| keeper.keep(MONDAY + minute * 60, KEEP, &[figure("ping/nas", &[1.0])]));
+    (1..4).for_each(|minute| minutes.keep(MONDAY + minute * 60, &[figure("ping/nas", &[1.0])]));
     assert_eq!(std::fs::read_to_string(state.0.join("trends/ping/nas.rrd.damaged")).unwrap(), "no database");
     assert_eq!(super::archive::last(&file).unwrap(), MONDAY + 180);
 }
@@ -187,10 +242,9 @@ fn a_damaged_file_is_set_aside_and_begun_anew() {
 #[test]
 fn what_cannot_be_drawn_is_said() {
     let state = State::new("asked");
-    let mut keeper = Keeper::new(&state.0);
-    (0..3).for_each(|minute| {
-        keeper.keep(MONDAY + minute * 60, KEEP, &[figure("ping/nas", &[1.0]), figure("leases/lan", &[1.0, 2.0])])
-    });
+    let mut minutes = Minutes::new(&state);
+    (0..3)
+        .for_each(|minute| minutes.keep(MONDAY + minute * 60, &[figure("ping/nas", &[1.0]), figure("leases/lan", &[1.0, 2.0])]));
     let wanted = |names: &[&str], width: u32| {
         let graph = Graph {
             series: names.iter().map(|name| series(name)).collect(),

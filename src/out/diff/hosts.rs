@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::pairs::Pair;
 use super::side::{Host, Side, Touched};
-use super::{Action, Area, Change, Fact, Reach, Subject, When, belonging, power, roots};
+use super::{Action, Area, Change, Fact, Reach, Subject, When, belonging, power, roots, vms};
 use crate::schema::show_duration;
 
 /// What hosts have in common is told once: action, moments, common facts, kinds of the own ones.
@@ -68,6 +68,7 @@ fn alone(host: &Host, action: Action, when: BTreeSet<When>, cards: &Cards<'_>) -
     let mut common: Vec<Fact> = host.menus().iter().map(|menu| fact("menu", (*menu).to_owned())).collect();
     common.extend(host.networks().iter().map(|network| fact("network", (*network).to_owned())));
     common.extend(host.roots.iter().map(|row| fact("root", roots::described(row))));
+    common.extend(vms::values(host).into_iter().map(|(name, value)| fact(name, value)));
     common.extend(belonging::values(host).into_iter().map(|(name, value)| fact(name, value)));
     common.extend(power::values(host).into_iter().map(|(name, value)| fact(name, value)));
     common.extend(host.leases().into_iter().flatten().map(|secs| fact("lease", show_duration(secs.into()))));
@@ -110,6 +111,9 @@ fn changed(old: &Host, new: &Host, cards: &Cards<'_>, [was, is]: [&Side<'_>; 2])
     when.extend((!of_all.is_empty() || !of_host.is_empty()).then_some(When::NextBoot));
     common.extend(of_all);
     own.extend(of_host);
+    let of_vm = vms::facts(old, new);
+    when.extend((!of_vm.is_empty()).then_some(When::NextBoot));
+    common.extend(of_vm);
     let others = [power::facts(old, new), belonging::facts(old, new)].concat();
     when.extend((!others.is_empty()).then_some(When::Now));
     common.extend(others);

@@ -1,7 +1,7 @@
 //! Two trees → what changes for whom, and when.
 //!
-//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`power`] and [`belonging`],
-//! [`menus`], [`networks`], [`zones`], [`commands`], [`monitor`] and [`page`] say what a difference means; [`files`] tells every other file, and every
+//! Everything is read from `out/`: the tables, the menus and the zones. [`hosts`] with [`roots`], [`vms`], [`power`] and [`belonging`],
+//! [`menus`], [`networks`], [`zones`], [`commands`], [`monitor`], [`track`], [`page`] and [`rules`] say what a difference means; [`files`] tells every other file, and every
 //! difference that has no meaning of its own. [`text`], [`markdown`] and [`json`] write it down.
 //!
 //! **Invariant:** nothing is hidden. A diff is empty if and only if the trees are equal; a difference
@@ -22,17 +22,21 @@ mod page;
 mod pairs;
 mod power;
 mod roots;
+mod rows;
+mod rules;
 mod sentence;
 mod side;
 mod text;
+mod track;
 mod view;
+mod vms;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::table::{ALERTS, ASSETS, CHECKS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, PAGE, POWER, ROOTS, SCHEDULES, SINKS, SPOOL, TRENDS, TableError};
+use super::table::{ALERTS, ASSETS, CHECKS, COMMANDS, FACTS, HOSTS, LEASES, LOADERS, NETWORKS, PAGE, POWER, ROOTS, RULES, RULE_HOSTS, SCHEDULES, SINKS, SPOOL, TRACK, TRENDS, TableError, VMS};
 use side::{Side, Touched};
 
 /// Path → bytes, without the manifest.
@@ -76,7 +80,9 @@ pub enum Area {
     Audit,
     Checks,
     Alerts,
+    Tracked,
     Page,
+    Rules,
     Files,
 }
 
@@ -138,7 +144,7 @@ pub struct Reach {
 pub const REACH_NAMES_MAX: usize = 1000;
 
 /// Tables whose rows are all told by the rooms.
-const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS, CHECKS, ALERTS, TRENDS, PAGE];
+const TABLES: &[&str] = &[HOSTS, LEASES, ROOTS, NETWORKS, ASSETS, LOADERS, POWER, SCHEDULES, COMMANDS, SPOOL, SINKS, FACTS, CHECKS, ALERTS, TRENDS, TRACK, PAGE, RULES, RULE_HOSTS, VMS];
 
 /// What changes from one tree to the other.
 pub fn diff(old: &Files, new: &Files) -> Result<Diff, TableError> {
@@ -166,7 +172,9 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     changes.extend(commands::changes(&old, &new));
     changes.extend(audit::changes(&old, &new, &mut told));
     changes.extend(monitor::changes(&old, &new, &mut told));
+    changes.extend(track::changes(&old, &new));
     changes.extend(page::changes(&old, &new, &mut told));
+    changes.extend(rules::changes(&old, &new, &mut told));
     changes.extend(files::assets(&old, &new, &mut touched));
     changes.extend(files::loaders(&old, &new, &mut touched));
     // What lies in the writing and not in the rows: an absent table, another order, other spaces.
@@ -177,6 +185,9 @@ fn between(mut old: Side<'_>, new: Side<'_>) -> Diff {
     told.extend(TABLES.iter().filter(|path| !written_otherwise(path)).map(|path| (*path).to_owned()));
     if told.contains(ROOTS) {
         told.extend(roots::units(old.files, new.files, &pairs));
+    }
+    if told.contains(VMS) {
+        told.extend(vms::files(old.files, new.files, &pairs));
     }
     changes.extend(files::runbooks(&old, &new, &pairs, &mut told));
     changes.extend(files::rest(&old, &new, &told, &mut touched));

@@ -40,7 +40,9 @@ pub(super) fn noun(area: Area, count: usize) -> &'static str {
         Area::Audit => ("audit", "audit"),
         Area::Checks => ("check of", "checks"),
         Area::Alerts => ("alerts", "alerts"),
+        Area::Tracked => ("tracked folders of", "hosts with tracked folders"),
         Area::Page => ("page", "page"),
+        Area::Rules => ("rule", "rules"),
         Area::Files => ("file", "files"),
     };
     if count == 1 { one } else { several }
@@ -81,7 +83,9 @@ fn one(change: &Change, subject: &Subject, quote: &impl Fn(&str) -> String) -> S
         | Area::Audit
         | Area::Checks
         | Area::Alerts
+        | Area::Tracked
         | Area::Page
+        | Area::Rules
         | Area::Files => {
             format!("{} {}", noun(change.area, 1), quote(&subject.name))
         }
@@ -172,6 +176,10 @@ fn phrase(fact: &Fact, action: Action, quote: &impl Fn(&str) -> String) -> Strin
     let (from, to) = (fact.from.as_deref().unwrap_or_default(), fact.to.as_deref().unwrap_or_default());
     let of_whom = of.clone().map(|of| of + " ").unwrap_or_default();
     match (fact.fact, action) {
+        // A rule, the lines that it says, and whom it is for.
+        ("says", Action::Changed) => of_whom + &value(fact, action, quote),
+        ("now holds on", _) => format!("now holds on {}", quote(to)),
+        ("no longer holds on", _) => format!("no longer holds on {}", quote(from)),
         ("name", Action::Changed) => format!("renamed {}", quote(to)),
         ("address", Action::Changed) if fact.from.is_some() && fact.to.is_some() => {
             format!("moved {}", value(fact, action, quote))

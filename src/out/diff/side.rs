@@ -13,7 +13,7 @@ use crate::out::table::{
     self, ALERTS, ASSETS, AlertRow, AssetRow, CHECKS, CheckRow, COMMANDS, CommandRow, FACTS, FORWARDS, FactRow, ForwardRow, HOSTS, HostRow, LEASES, LOADERS, LoaderRow, MENUS, NETWORKS,
 };
 use crate::out::table::{NetworkRow, PAGE, POWER, PageRow, PowerRow, ROOTS, ReservationRow, RootRow};
-use crate::out::table::{SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TRENDS, TableError, TrendsRow};
+use crate::out::table::{RULES, RULE_HOSTS, RuleHostRow, RuleRow, SCHEDULES, SINKS, SPOOL, ScheduleRow, SinkRow, SpoolRow, TRACK, TRENDS, TableError, TrackRow, TrendsRow, VMS, VmRow};
 
 /// A tree, by the names of its things.
 pub(super) struct Side<'f> {
@@ -36,7 +36,13 @@ pub(super) struct Side<'f> {
     pub(super) checks: BTreeMap<String, CheckRow>,
     pub(super) alerts: Vec<AlertRow>,
     pub(super) trends: Vec<TrendsRow>,
+    /// By host.
+    pub(super) tracked: BTreeMap<String, TrackRow>,
     pub(super) page: Vec<PageRow>,
+    /// By name.
+    pub(super) rules: BTreeMap<String, RuleRow>,
+    /// By name of the host.
+    pub(super) rule_hosts: BTreeMap<String, RuleHostRow>,
     /// Tables that are not written as we write them, or name a thing twice: their rows are not all that they say.
     pub(super) odd: BTreeSet<&'static str>,
     index: OnceCell<Index>,
@@ -51,13 +57,14 @@ pub(super) struct Host {
     pub(super) roots: Vec<RootRow>,
     pub(super) power: Vec<PowerRow>,
     pub(super) facts: Vec<FactRow>,
+    pub(super) vms: Vec<VmRow>,
 }
 
 impl Host {
     /// Is it the same in all tables?
     pub(super) fn has_same_rows(&self, other: &Host) -> bool {
         let tables = self.boot == other.boot && self.leases == other.leases && self.roots == other.roots;
-        tables && self.power == other.power && self.facts == other.facts
+        tables && self.vms == other.vms && self.power == other.power && self.facts == other.facts
     }
 
     pub(super) fn macs(&self) -> Vec<&str> {
@@ -98,7 +105,8 @@ impl<'f> Side<'f> {
         let leases: Vec<ReservationRow> = rows(files, LEASES, &mut odd)?;
         let forwards: Vec<ForwardRow> = rows(files, FORWARDS, &mut odd)?;
         let facts = rows(files, FACTS, &mut odd)?;
-        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?, rows(files, POWER, &mut odd)?, facts);
+        let vms = rows(files, VMS, &mut odd)?;
+        let hosts = hosts(boot, leases, rows(files, ROOTS, &mut odd)?, rows(files, POWER, &mut odd)?, (facts, vms));
         let networks = named(NETWORKS, rows(files, NETWORKS, &mut odd)?, |row: &NetworkRow| &row.network, &mut odd);
         Ok(Side {
             files,
@@ -116,7 +124,10 @@ impl<'f> Side<'f> {
             checks: named(CHECKS, rows(files, CHECKS, &mut odd)?, |row: &CheckRow| &row.id, &mut odd),
             alerts: rows(files, ALERTS, &mut odd)?,
             trends: rows(files, TRENDS, &mut odd)?,
+            tracked: named(TRACK, rows(files, TRACK, &mut odd)?, |row: &TrackRow| &row.host, &mut odd),
             page: rows(files, PAGE, &mut odd)?,
+            rules: named(RULES, rows(files, RULES, &mut odd)?, |row: &RuleRow| &row.rule, &mut odd),
+            rule_hosts: named(RULE_HOSTS, rows(files, RULE_HOSTS, &mut odd)?, |row: &RuleHostRow| &row.host, &mut odd),
             odd: odd.found,
         })
     }
@@ -246,7 +257,7 @@ fn hosts(
     mut leases: Vec<ReservationRow>,
     mut roots: Vec<RootRow>,
     mut power: Vec<PowerRow>,
-    mut facts: Vec<FactRow>,
+    (mut facts, mut vms): (Vec<FactRow>, Vec<VmRow>),
 ) -> Vec<Host> {
     boot.sort_by(|a, b| (&a.host, &a.mac, &a.menu, &a.network).cmp(&(&b.host, &b.mac, &b.menu, &b.network)));
     leases.sort_by(|a, b| {
@@ -255,12 +266,13 @@ fn hosts(
     roots.sort_by(|a, b| (&a.host, &a.export).cmp(&(&b.host, &b.export)));
     power.sort_by(|a, b| (&a.host, &a.schedule).cmp(&(&b.host, &b.schedule)));
     facts.sort_by(|a, b| a.host.cmp(&b.host));
-    let mut facts = facts.into_iter().peekable();
+    vms.sort_by(|a, b| a.vm.cmp(&b.vm));
+    let (mut facts, mut vms) = (facts.into_iter().peekable(), vms.into_iter().peekable());
     let (mut boot, mut leases) = (boot.into_iter().peekable(), leases.into_iter().peekable());
     let (mut roots, mut power, mut hosts) = (roots.into_iter().peekable(), power.into_iter().peekable(), Vec::new());
     loop {
         let next = [boot.peek().map(|row| &row.host), leases.peek().map(|row| &row.host), roots.peek().map(|row| &row.host)];
-        let others = [power.peek().map(|row| &row.host), facts.peek().map(|row| &row.host)];
+        let others = [power.peek().map(|row| &row.host), facts.peek().map(|row| &row.host), vms.peek().map(|row| &row.vm)];
         let Some(name) = next.into_iter().chain(others).flatten().min().cloned() else { break };
         let mut host = Host { name, ..Host::default() };
         host.boot.extend(std::iter::from_fn(|| boot.next_if(|row| row.host == host.name)));
@@ -268,6 +280,7 @@ fn hosts(
         host.roots.extend(std::iter::from_fn(|| roots.next_if(|row| row.host == host.name)));
         host.power.extend(std::iter::from_fn(|| power.next_if(|row| row.host == host.name)));
         host.facts.extend(std::iter::from_fn(|| facts.next_if(|row| row.host == host.name)));
+        host.vms.extend(std::iter::from_fn(|| vms.next_if(|row| row.vm == host.name)));
         hosts.push(host);
     }
     hosts

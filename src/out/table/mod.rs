@@ -9,6 +9,9 @@ mod commands;
 mod monitor;
 mod page;
 mod power;
+mod rules;
+mod track;
+mod vm;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -20,7 +23,10 @@ pub use alerts::{ALERTS, AlertRow, AlertSink, Ask, CHECKS, CheckRow, MailRow, We
 pub use audit::{KEEP_SECS, SINKS, SPOOL, SinkRow, SpoolRow};
 pub use monitor::{FACTS, FactRow, TRENDS, TrendsRow};
 pub use page::{PAGE, PageRow};
+pub use track::{TRACK, TrackRow, TrackedFolder};
+pub use vm::{ContainerRow, DiskRow, QEMU, VMS, VM_FILES, VmRow};
 pub use power::{AmtRow, PowerRow, ScheduleRow, WindowRow};
+pub use rules::{RULES, RULE_HOSTS, RULE_TEXTS, RuleFile, RuleFolder, RuleHostRow, RuleLine, RuleLink, RuleRow, rule_text};
 pub use commands::{CommandRow, Range, Run};
 
 pub const HOSTS: &str = "boot/hosts.jsonl";
@@ -188,6 +194,15 @@ impl PoolRow {
     }
 }
 
+/// How the boot server logs in on a host: part of the rows of tables whose hosts are logged in on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRow {
+    pub address: Ipv4Addr,
+    pub port: u16,
+    pub user: String,
+}
+
 /// A row's JSON, compact. Our rows have no value that JSON cannot hold.
 pub fn json<T: Serialize>(row: &T) -> String {
     serde_json::to_string(row).unwrap_or_default()
@@ -241,12 +256,22 @@ pub struct Tables {
     pub checks: BTreeMap<String, CheckRow>,
     /// Who is told.
     pub alerts: Vec<AlertRow>,
+    /// By host.
+    pub tracked: BTreeMap<String, TrackRow>,
     /// A site without it has no page.
     pub page: Option<PageRow>,
+    /// Hosts that run within another machine, by name.
+    pub vms: BTreeMap<String, VmRow>,
     /// The hosts that can be switched, by name.
     pub power: BTreeMap<String, PowerRow>,
     /// By name.
     pub schedules: BTreeMap<String, ScheduleRow>,
+    /// By name.
+    pub rules: BTreeMap<String, RuleRow>,
+    /// In the order of their names.
+    pub rule_hosts: Vec<RuleHostRow>,
+    /// By path in `out/`.
+    pub rule_texts: BTreeMap<String, Vec<u8>>,
 }
 
 impl Tables {
@@ -265,11 +290,15 @@ impl Tables {
             commands: rows_if_any(files, COMMANDS)?,
             roots: rows_if_any(files, ROOTS)?,
             overlay_files: rows_if_any(files, OVERLAY_FILES)?,
+            rule_hosts: rows_if_any(files, RULE_HOSTS)?,
             ..Tables::default()
         };
         tables.hosts = rows::<HostRow>(files, HOSTS)?.into_iter().map(|row| (row.mac.clone(), row)).collect();
+        tables.tracked = rows_if_any::<TrackRow>(files, TRACK)?.into_iter().map(|row| (row.host.clone(), row)).collect();
         tables.facts = rows_if_any::<FactRow>(files, FACTS)?.into_iter().map(|row| (row.host.clone(), row)).collect();
         tables.checks = rows_if_any::<CheckRow>(files, CHECKS)?.into_iter().map(|row| (row.id.clone(), row)).collect();
+        tables.rules = rows_if_any::<RuleRow>(files, RULES)?.into_iter().map(|row| (row.rule.clone(), row)).collect();
+        tables.vms = rows_if_any::<VmRow>(files, VMS)?.into_iter().map(|row| (row.vm.clone(), row)).collect();
         tables.power = rows_if_any::<PowerRow>(files, POWER)?.into_iter().map(|row| (row.host.clone(), row)).collect();
         tables.schedules = rows_if_any::<ScheduleRow>(files, SCHEDULES)?.into_iter().map(|row| (row.schedule.clone(), row)).collect();
         tables.assets = rows::<AssetRow>(files, ASSETS)?.into_iter().map(|row| (row.path.clone(), row)).collect();
@@ -292,6 +321,8 @@ impl Tables {
                 tables.menus.insert(name.to_owned(), bytes.clone());
             } else if let Some(name) = path.strip_prefix(TEXTS) {
                 tables.texts.insert(name.to_owned(), bytes.clone());
+            } else if path.starts_with(RULE_TEXTS) {
+                tables.rule_texts.insert(path.clone(), bytes.clone());
             } else if let Some(name) = path.strip_prefix(ZONES).and_then(|name| name.strip_suffix(ZONE_SUFFIX)) {
                 let text = String::from_utf8(bytes.clone()).map_err(|_| TableError::Encoding { path: path.clone() })?;
                 tables.zones.insert(name.to_owned(), text);

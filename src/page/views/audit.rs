@@ -11,7 +11,7 @@ use super::super::Failure;
 use super::super::route::{PAGES_MAX, Query, encoded};
 use super::{Answer, Ask, secs};
 use crate::operate::audit::line::Entry;
-use crate::operate::audit::newest::{Newest, newest};
+use crate::operate::audit::newest::{Lines, Newest, newest};
 use crate::operate::audit::query::{Filter, body};
 use crate::operate::overview::words;
 use crate::out::table::Tables;
@@ -95,7 +95,7 @@ pub(super) fn audit(ask: &Ask<'_>, query: &Query) -> Result<Answer, Failure> {
     match filter(ask, &view) {
         Err(mistake) => view.mistake = Some(mistake),
         Ok(filter) => {
-            let found: Newest = newest(ask.state(), &filter, (page - 1) * SHOWN, SHOWN, Instant::now() + LOOK)?;
+            let found: Newest = newest(ask.state(), &filter, Lines::All, (page - 1) * SHOWN, SHOWN, Instant::now() + LOOK)?;
             view.lines = found.entries.iter().map(|entry| Line::of(entry, &tables)).collect();
             (view.damaged, view.not_before) = (found.damaged, found.not_before.map(secs));
             view.newer = (page > 1).then(|| link(query, page - 1));
@@ -123,7 +123,7 @@ fn filter(ask: &Ask<'_>, view: &View) -> Result<Filter, String> {
     };
     Ok(Filter {
         host: some(&view.host).map(|host| mac(&host)),
-        service: some(&view.service).map(|service| service.to_ascii_lowercase()),
+        service: some(&view.service),
         since: match ago {
             Some(at) => Some(at),
             None => Some(moment(&view.since, &zone, "From")?),

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::super::Failure;
 use super::super::markdown::{Block, blocks};
 use super::super::route::{Query, encoded};
-use super::{Answer, Ask, audit, trends};
+use super::{Answer, Ask, audit, secs, trends};
 use crate::operate::audit::boots::Boots;
-use crate::operate::audit::newest::newest;
+use crate::operate::audit::newest::{Lines, Newest, newest};
 use crate::operate::audit::query::Filter;
 use crate::operate::monitor::seen::{CheckSeen, Seen};
 use crate::operate::overview::{HostView, host_view};
@@ -40,8 +40,14 @@ struct View {
     checks: Vec<CheckSeen>,
     overlay: Option<Overlay>,
     boots: Vec<Value>,
+    /// Boots that were found, and are not shown.
+    earlier: usize,
+    /// Since when they were looked for, where that is not the whole time.
+    boots_since: Option<i64>,
+    lines_since: Option<i64>,
     lines: Vec<audit::Line>,
     graphs: Vec<trends::Picture>,
+    other_zone: Option<String>,
     runbook: Vec<Block>,
 }
 
@@ -62,7 +68,8 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
     };
     let now = ask.now.as_microsecond();
     let filter = Filter { host: Some(name.to_owned()), since: Some(now - BACK_MICROS), ..Filter::default() };
-    let found = newest(ask.state(), &filter, 0, RECORDS_MAX, Instant::now() + LOOK)?;
+    let last = newest(ask.state(), &filter, Lines::All, 0, LINES_SHOWN, Instant::now() + LOOK)?;
+    let found = newest(ask.state(), &filter, Lines::First, 0, RECORDS_MAX, Instant::now() + LOOK)?;
     let mut boots = Boots::of(name);
     let mut told: Vec<Value> = Vec::new();
     for entry in found.entries.iter().rev() {
@@ -72,6 +79,7 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
     told.reverse();
     told.iter_mut().for_each(tame);
     told.iter_mut().for_each(timed);
+    let earlier = told.len().saturating_sub(BOOTS_SHOWN);
     told.truncate(BOOTS_SHOWN);
     let power = gathered.tables.power.get(name);
     let ways = [("Intel AMT", power.is_some_and(|row| row.amt.is_some())), ("Wake on LAN", power.is_some_and(|row| row.wake))];
@@ -82,12 +90,22 @@ pub(super) fn host(ask: &Ask<'_>, name: &str) -> Result<Answer, Failure> {
         checks: checks(gathered.seen.as_ref(), name),
         overlay: root.map(|row| Overlay { name: row.name.clone(), upper: row.upper.clone() }),
         boots: told,
-        lines: found.entries.iter().take(LINES_SHOWN).map(|entry| audit::Line::told(entry, &gathered.tables)).collect(),
+        earlier,
+        boots_since: since(&found),
+        lines_since: last.not_before.map(secs),
+        lines: last.entries.iter().map(|entry| audit::Line::told(entry, &gathered.tables)).collect(),
         graphs: trends::of_host(ask.state(), name, &[Kind::Ping, Kind::Boots, Kind::Cpu, Kind::Memory, Kind::Disk])?,
+        other_zone: trends::other_zone(ask),
         runbook: runbook(ask, name),
         host,
     };
     ask.html("host.html", "", &view)
+}
+
+/// Where there were more records than are read, or than could be read in time: what is older nobody looked at.
+fn since(found: &Newest) -> Option<i64> {
+    let oldest = found.entries.last().filter(|_| found.more).map(|entry| entry.at);
+    oldest.or(found.not_before).map(secs)
 }
 
 /// When it began, in seconds since 1970, for the clock of the site.

@@ -110,7 +110,7 @@ impl Gathered {
     fn known(&self) -> Known<'_> {
         Known {
             tables: &self.tables,
-            leases: &self.leases,
+            leases: Some(&self.leases),
             seen: self.seen.as_ref(),
             recent: &self.recent,
             services: &self.services,

@@ -26,8 +26,14 @@ pub(super) struct Picture {
     title: String,
 }
 
+/// The zone of the times in pictures, where it is not that of all other times.
+pub(super) fn other_zone(ask: &Ask<'_>) -> Option<String> {
+    Some(trend::zone()).filter(|zone| zone != ask.row.timezone.as_deref().unwrap_or("UTC"))
+}
+
 #[derive(Serialize)]
 struct View {
+    other_zone: Option<String>,
     span: &'static str,
     spans: Vec<(&'static str, &'static str)>,
     kinds: Vec<KindView>,
@@ -63,7 +69,11 @@ pub(super) fn trends(ask: &Ask<'_>, query: &Query) -> Result<Answer, Failure> {
     let kinds = Kind::ALL.into_iter().map(of_kind).filter(|kind| !kind.pictures.is_empty()).collect();
     let spans = SPANS.iter().map(|(word, label, _)| (*word, *label)).collect();
     let is_measured = ask.page.tables().trends.is_some();
-    ask.html("trends.html", "/trends", &View { span: span(query).0, spans, kinds, more, is_measured })
+    ask.html(
+        "trends.html",
+        "/trends",
+        &View { other_zone: other_zone(ask), span: span(query).0, spans, kinds, more, is_measured },
+    )
 }
 
 /// What is measured of one host.

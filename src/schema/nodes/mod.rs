@@ -10,8 +10,11 @@ mod network;
 mod nfs;
 mod page;
 mod power;
+mod rule;
+mod running;
 mod site;
 mod trend;
+mod vm;
 
 use super::{FIRST, NodeSpec, Slot, Type};
 
@@ -33,12 +36,15 @@ pub const FAMILIES: &[Family] = &[
     Family { title: "Networks and hosts", nodes: network::NODES },
     Family { title: "What machines start", nodes: boot::NODES },
     Family { title: "Roots over NFS", nodes: nfs::NODES },
+    Family { title: "Virtual machines", nodes: vm::NODES },
     Family { title: "When machines are on", nodes: power::NODES },
     Family { title: "Names", nodes: dns::NODES },
     Family { title: "What happens", nodes: audit::NODES },
     Family { title: "What is watched", nodes: monitor::NODES },
     Family { title: "What is measured", nodes: trend::NODES },
     Family { title: "The page", nodes: page::NODES },
+    Family { title: "Machines that already run", nodes: running::NODES },
+    Family { title: "What holds on machines", nodes: rule::NODES },
     Family { title: "Other servers", nodes: engines::NODES },
     Family { title: "Modules", nodes: module::NODES },
 ];

@@ -41,7 +41,14 @@ mod tests {
             behind: vec![],
             waiting: vec![],
         };
-        let message = |id: &str, state, sink: &str| Message { sink: sink.into(), state, at: 9, alert: alert(id), how: None };
+        let message = |id: &str, state, sink: &str| Message {
+            sink: sink.into(),
+            state,
+            at: 9,
+            alert: alert(id),
+            how: None,
+            has_amt: false,
+        };
         let mut alerts = vec![alert("known"), alert("ended")];
         let queue = vec![
             message("known", Told::Fired, "a"),

@@ -1,6 +1,6 @@
 //! A thread for each sink: its messages in order, each tried until the sink has it or it is too old.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -54,6 +54,37 @@ struct Told {
     said: Instant,
 }
 
+/// What a thread knows of its sink, since the start.
+#[derive(Default)]
+struct Line {
+    /// What keeps all messages from it.
+    told: Option<Told>,
+    /// Messages that it was given, and did not take.
+    tried: BTreeSet<u64>,
+    /// Messages that it refused.
+    aside: BTreeMap<u64, Aside>,
+}
+
+struct Aside {
+    what: String,
+    /// How long it waits, and until when.
+    wait: Duration,
+    until: Instant,
+}
+
+impl Line {
+    fn done(&mut self, number: u64) {
+        self.tried.remove(&number);
+        self.aside.remove(&number);
+    }
+
+    /// The messages whose time has not come.
+    fn waiting(&self) -> BTreeSet<u64> {
+        let now = Instant::now();
+        self.aside.iter().filter(|(_, aside)| aside.until > now).map(|(number, _)| *number).collect()
+    }
+}
+
 impl Deliverers {
     pub(in crate::operate::monitor) fn new(outbox: Arc<Outbox>, journal: Arc<Journal>, clock: Clock) -> Deliverers {
         Deliverers { shared: Shared { outbox, journal, clock }, running: BTreeMap::new(), ending: Vec::new() }
@@ -92,7 +123,9 @@ impl Deliverers {
     /// What waits for sinks that the site names no more goes when it is too old.
     pub(in crate::operate::monitor) fn tidy(&self) {
         for sink in self.shared.outbox.sinks().iter().filter(|sink| !self.running.contains_key(*sink)) {
-            while let Some((number, message)) = self.shared.outbox.head(sink).filter(|(_, message)| self.shared.is_old(message)) {
+            while let Some((number, message)) =
+                self.shared.outbox.head(sink, &BTreeSet::new()).filter(|(_, message)| self.shared.is_old(message))
+            {
                 self.shared.give_up(number, &message, "the site names this sink no more");
             }
         }
@@ -110,18 +143,20 @@ impl Deliverers {
 
 impl Shared {
     fn run(&self, row: &Mutex<AlertRow>, stop: &AtomicBool) {
-        let (mut wait, mut told) = (FIRST_WAIT, None);
+        let (mut wait, mut line) = (FIRST_WAIT, Line::default());
         while !stop.load(Ordering::Relaxed) {
             let row = row.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let pause = match self.round(&row, &mut told) {
+            let pause = match self.round(&row, &mut line) {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => LOOK,
-                Err(Trouble(what)) => {
-                    self.tell(&row, what, &mut told);
+                Err(Trouble::Sink(what)) => {
+                    self.tell(&row, what, &mut line.told);
                     wait
                 }
+                // The next one may be taken, and is not kept waiting.
+                Err(Trouble::Message(_)) => FIRST_WAIT,
             };
-            wait = if told.is_some() { (wait * 2).min(LAST_WAIT) } else { FIRST_WAIT };
+            wait = if line.told.is_some() { (wait * 2).min(LAST_WAIT) } else { FIRST_WAIT };
             let until = Instant::now() + pause;
             while Instant::now() < until && !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(LOOK.min(pause));
@@ -130,23 +165,55 @@ impl Shared {
     }
 
     /// Whether there may be more at once.
-    fn round(&self, row: &AlertRow, told: &mut Option<Told>) -> Result<bool, Trouble> {
+    fn round(&self, row: &AlertRow, line: &mut Line) -> Result<bool, Trouble> {
         let name = row.name();
-        let Some((number, message)) = self.outbox.head(&name) else { return Ok(false) };
-        if self.is_old(&message) {
-            let why = told.as_ref().map_or("it was not served", |told| told.what.as_str());
+        let Some((number, message)) = self.outbox.head(&name, &line.waiting()) else { return Ok(false) };
+        // What waited while nobody served is tried once, however old it is.
+        if self.is_old(&message) && line.tried.contains(&number) {
+            let refused = line.aside.get(&number).map(|aside| aside.what.as_str());
+            let why = refused.or(line.told.as_ref().map(|told| told.what.as_str())).unwrap_or("it was not served");
             self.give_up(number, &message, why);
+            line.done(number);
             return Ok(true);
         }
-        send(row, &message)?;
+        if let Err(trouble) = send(row, &message) {
+            line.tried.insert(number);
+            if let Trouble::Message(what) = &trouble {
+                self.refused(number, &message, what, line);
+            }
+            return Err(trouble);
+        }
         self.outbox.done(&name, number);
+        line.done(number);
         let (alert, host, state) = (message.alert.id.clone(), message.alert.host.clone(), message.state.name().to_owned());
         self.journal.record(&[Event::AlertSent { alert, host, state, sink: name.clone() }]);
-        if let Some(told) = told.take() {
-            info!("alerts: {name} is back after {} s, and gets what it missed", self.clock.now().as_second() - told.since);
-            self.outbox.tell(&name, None);
-        }
+        self.left(&name, line);
         Ok(true)
+    }
+
+    /// A sink refused this message, and is asked for it again ever later.
+    fn refused(&self, number: u64, message: &Message, what: &str, line: &mut Line) {
+        let (sink, alert) = (&message.sink, &message.alert);
+        let before = line.aside.get(&number);
+        if before.is_none_or(|before| before.what != what) {
+            let (host, check, state) = (&alert.host, &alert.check, message.state.name());
+            warn!(
+                "alerts: {sink}: {what}; the news of {host} ({check}, {state}) waits on the disk, and is tried again; others go on"
+            );
+        }
+        let wait = before.map_or(FIRST_WAIT, |before| (before.wait * 2).min(LAST_WAIT));
+        line.aside.insert(number, Aside { what: what.to_owned(), wait, until: Instant::now() + wait });
+        self.left(sink, line);
+    }
+
+    /// The sink answers. For whoever asks: why messages still wait that it refused.
+    fn left(&self, sink: &str, line: &mut Line) {
+        let since = self.clock.now().as_second();
+        if let Some(told) = line.told.take() {
+            info!("alerts: {sink} is back after {} s, and gets what it missed", since - told.since);
+        }
+        let of = |aside: &Aside| Stuck { sink: sink.to_owned(), since, why: aside.what.clone() };
+        self.outbox.tell(sink, line.aside.values().next().map(of).as_ref());
     }
 
     fn is_old(&self, message: &Message) -> bool {

@@ -25,12 +25,19 @@ use crate::terminal::{chain, escaped};
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The most of the server's reasons that is told, in bytes.
 const SAID_BYTES_MAX: usize = 300;
+/// What a server says that wants somebody else, or more, before it takes any mail (RFC 4954 §6).
+const LOGIN: [&str; 4] = ["525", "530", "534", "535"];
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 
 pub(super) fn send(row: &AlertRow, mail: &MailRow, message: &Message) -> Result<(), Trouble> {
     let written = write(row, mail, message)?;
     let transport = transport(mail)?;
-    transport.send(&written).map(drop).map_err(|error| Trouble(trouble(mail, &error)))
+    transport.send(&written).map(drop).map_err(|error| {
+        let is_login = error.status().is_some_and(|code| LOGIN.contains(&code.to_string().as_str()));
+        let what = trouble(mail, &error);
+        // Whether it was the mailbox or what stands in the mail is not told apart: another one may be taken.
+        if error.is_permanent() && !is_login { Trouble::Message(what) } else { Trouble::Sink(what) }
+    })
 }
 
 fn transport(mail: &MailRow) -> Result<SmtpTransport, Trouble> {
@@ -39,7 +46,7 @@ fn transport(mail: &MailRow) -> Result<SmtpTransport, Trouble> {
         let builder = TlsParameters::builder(mail.host.clone());
         trusted.fold(builder, |builder, certificate| builder.add_root_certificate(certificate)).build_rustls()
     };
-    let failed = |error: SmtpError| Trouble(format!("{}:{}: {}", mail.host, mail.port, escaped(&chain(&error))));
+    let failed = |error: SmtpError| Trouble::Sink(format!("{}:{}: {}", mail.host, mail.port, escaped(&chain(&error))));
     let tls = match mail.tls.as_str() {
         "tls" => Tls::Wrapper(tls().map_err(failed)?),
         "starttls" => Tls::Required(tls().map_err(failed)?),
@@ -52,7 +59,7 @@ fn transport(mail: &MailRow) -> Result<SmtpTransport, Trouble> {
         SmtpTransport::builder_dangerous(&mail.host).port(mail.port).tls(tls).hello_name(hello).timeout(Some(TIMEOUT));
     if let Some(user) = &mail.user {
         let file = mail.password_file.as_deref().unwrap_or_default();
-        let password = secret::read(Path::new(file)).map_err(|error| Trouble(chain(&error)))?;
+        let password = secret::read(Path::new(file)).map_err(|error| Trouble::Sink(chain(&error)))?;
         builder = builder.credentials(Credentials::new(user.clone(), password));
     }
     Ok(builder.build())
@@ -61,7 +68,8 @@ fn transport(mail: &MailRow) -> Result<SmtpTransport, Trouble> {
 /// The whole mail; mailers show what was fired and its end as one conversation.
 fn write(row: &AlertRow, mail: &MailRow, message: &Message) -> Result<Mail, Trouble> {
     let address = |text: &str| {
-        text.parse::<Address>().map_err(|error| Trouble(format!("`{text}` is no mailbox ({error}): correct it in the site")))
+        text.parse::<Address>()
+            .map_err(|error| Trouble::Sink(format!("`{text}` is no mailbox ({error}): correct it in the site")))
     };
     let (from, to) = (address(&mail.from)?, address(&mail.to)?);
     let id = |name: &str| format!("<{name}@{}>", from.domain());
@@ -79,9 +87,9 @@ fn write(row: &AlertRow, mail: &MailRow, message: &Message) -> Result<Mail, Trou
         let fired = id(&format!("{}.{}", message.alert.id, Told::Fired.name()));
         builder = builder.in_reply_to(fired.clone()).references(fired);
     }
-    let envelope = Envelope::new(Some(from), vec![to]).map_err(|error| Trouble(error.to_string()))?;
+    let envelope = Envelope::new(Some(from), vec![to]).map_err(|error| Trouble::Sink(error.to_string()))?;
     let whole = builder.envelope(envelope).header(ContentType::TEXT_PLAIN).body(words.body);
-    whole.map_err(|error| Trouble(format!("the mail cannot be written: {error}")))
+    whole.map_err(|error| Trouble::Sink(format!("the mail cannot be written: {error}")))
 }
 
 /// What went wrong, and what mends it.
@@ -115,10 +123,14 @@ fn trouble(mail: &MailRow, error: &SmtpError) -> String {
     if let Some(why) = tls.and_then(trust::why) {
         return format!("{server}: {why}");
     }
+    if matches!(tls, Some(rustls::Error::InvalidMessage(_))) {
+        return format!("{server} does not begin with TLS: write tls=starttls or tls=none, or another port");
+    }
     if kind == ErrorKind::ConnectionRefused {
         format!("{server}: nobody listens there: start the mail server, or correct through= in the site")
     } else if error.is_timeout() || matches!(kind, ErrorKind::TimedOut | ErrorKind::WouldBlock) {
-        format!("{server} does not answer in time: look whether the mail server runs there, and whether a firewall is between")
+        let waits = if mail.tls == "tls" { "" } else { ", and whether it waits for TLS (tls=tls)" };
+        format!("{server} does not answer in time: look whether the mail server runs there, whether a firewall is between{waits}")
     } else if matches!(kind, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) {
         format!("{server} cannot be reached from here: no way leads there now")
     } else if reason.contains("lookup address") {

@@ -5,7 +5,8 @@
 //!                                                     └─ Trouble: told, and again later
 //! ```
 //! **Invariant:** a sink gets its messages in order, each once; after a crash between the sink's word and ours it
-//! gets one again, with the same name (`Message-ID`, `Idempotency-Key`). A sink that is away holds up no other.
+//! gets one again, with the same name (`Message-ID`, `Idempotency-Key`). A sink that is away holds up no other, and
+//! a message that its sink refuses holds up only what is said of the same alert.
 
 mod adopt;
 mod deliver;
@@ -34,6 +35,9 @@ pub struct Message {
     /// Why it is resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<String>,
+    /// Can its controller be asked whether it is on?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_amt: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,13 +77,26 @@ impl Message {
             behind: Vec::new(),
             waiting: Vec::new(),
         };
-        Message { sink: row.name(), state: Told::Test, at, alert, how: None }
+        Message { sink: row.name(), state: Told::Test, at, alert, how: None, has_amt: false }
     }
 }
 
 /// Why a sink does not have it, with what mends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble(pub String);
+pub enum Trouble {
+    /// It takes nothing now.
+    Sink(String),
+    /// It does not take this one, and may take another.
+    Message(String),
+}
+
+impl Trouble {
+    pub fn what(&self) -> &str {
+        match self {
+            Trouble::Sink(what) | Trouble::Message(what) => what,
+        }
+    }
+}
 
 /// Brings one message there. When this returns, the sink has it.
 pub fn send(row: &AlertRow, message: &Message) -> Result<(), Trouble> {

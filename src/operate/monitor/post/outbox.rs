@@ -135,10 +135,19 @@ impl Outbox {
         });
     }
 
-    /// The oldest message of a sink. One that nobody can read is passed over.
-    pub fn head(&self, sink: &str) -> Option<(u64, Message)> {
+    /// The oldest message of a sink, but for those that are set aside and what is said of the same alerts. One that
+    /// nobody can read is passed over.
+    pub fn head(&self, sink: &str, aside: &BTreeSet<u64>) -> Option<(u64, Message)> {
         loop {
-            let number = self.with(|queues| queues.waiting.get(sink)?.front().map(|(number, _)| *number))?;
+            let number = self.with(|queues| {
+                let mut held = BTreeSet::new();
+                let mut is_next = |(number, alert): &&(u64, String)| {
+                    let waits = aside.contains(number) || held.contains(alert);
+                    held.extend(waits.then(|| alert.clone()));
+                    !waits
+                };
+                queues.waiting.get(sink)?.iter().find(&mut is_next).map(|(number, _)| *number)
+            })?;
             let path = self.path(number, sink);
             match store::serials::read_state(&path, MESSAGE_BYTES_MAX)
                 .map(|bytes| bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))

@@ -31,21 +31,22 @@ pub(super) fn send(row: &AlertRow, webhook: &WebhookRow, message: &Message) -> R
     let mut request =
         ureq::Agent::from(config).post(url).header("content-type", "application/json").header("idempotency-key", message.name());
     if let Some(file) = &webhook.token_file {
-        let token = secret::read(Path::new(file)).map_err(|error| Trouble(chain(&error)))?;
+        let token = secret::read(Path::new(file)).map_err(|error| Trouble::Sink(chain(&error)))?;
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let answer = request.send(body(row, message).to_string()).map_err(|error| Trouble(mended(url, &error)))?;
+    let answer = request.send(body(row, message).to_string()).map_err(|error| Trouble::Sink(mended(url, &error)))?;
     let status = answer.status().as_u16();
     let file = webhook.token_file.as_deref();
     match (status, file) {
         (200..=299, _) => Ok(()),
-        (401 | 403, Some(file)) => Err(Trouble(format!(
+        (401 | 403, Some(file)) => Err(Trouble::Sink(format!(
             "it does not take the token ({status}): write the right one into {file}; it is read again by itself"
         ))),
-        (401 | 403, None) => Err(Trouble(format!("it wants a token ({status}): name it in the site, token=(secret)…"))),
-        (404 | 410, _) => Err(Trouble(format!("it does not exist ({status}): correct it in the site"))),
-        (300..=399, _) => Err(Trouble(format!("it leads elsewhere ({status}): write the address that it leads to"))),
-        _ => Err(Trouble(format!("it answers {status}: look there why"))),
+        (401 | 403, None) => Err(Trouble::Sink(format!("it wants a token ({status}): name it in the site, token=(secret)…"))),
+        (404 | 410, _) => Err(Trouble::Sink(format!("it does not exist ({status}): correct it in the site"))),
+        (300..=399, _) => Err(Trouble::Sink(format!("it leads elsewhere ({status}): write the address that it leads to"))),
+        (408 | 429 | 500.., _) => Err(Trouble::Sink(format!("it answers {status}: look there why"))),
+        _ => Err(Trouble::Message(format!("it answers {status}: look there why"))),
     }
 }
 

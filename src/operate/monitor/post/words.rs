@@ -68,7 +68,7 @@ fn body(row: &AlertRow, message: &Message, news: &str) -> String {
         // A router that no host is, and a link, boot from nobody and are switched by nobody.
         if !alert.host.contains(' ') {
             lines.push(format!("  pxelator audit boots {}", escaped(&alert.host)));
-            lines.push(format!("  pxelator power {} status", escaped(&alert.host)));
+            lines.extend(message.has_amt.then(|| format!("  pxelator power {} status", escaped(&alert.host))));
         }
         lines.push("  pxelator alerts".to_owned());
     }
@@ -137,7 +137,10 @@ mod tests {
             behind,
             waiting: vec![],
         };
-        words(&row, &Message { sink: row.name(), state, at: 1_795_588_920, alert, how: how.map(str::to_owned) })
+        words(
+            &row,
+            &Message { sink: row.name(), state, at: 1_795_588_920, alert, how: how.map(str::to_owned), has_amt: host == "nas" },
+        )
     }
 
     #[test]
@@ -154,6 +157,8 @@ mod tests {
                 && fired.body.contains("hall-30 and 2 more.\n")
         );
         assert!(fired.body.contains("  pxelator power nas status\n"));
+        let plain = told(Told::Fired, "pc-01", "ping", None);
+        assert!(plain.body.contains("  pxelator audit boots pc-01\n  pxelator alerts\n"), "{}", plain.body);
         let resolved = told(Told::Resolved, "nas", "tcp 22", Some(AGAIN));
         assert_eq!(resolved.subject, "[lab] nas answers again after 12 min (tcp 22)");
         assert_eq!(
