@@ -68,7 +68,9 @@ fn a_how_to_is_imported_as_the_manual_prints_it() {
     assert!(page.contains(&again), "docs/howto.md is stale; it should say:\n{again}");
     assert_eq!(fs::read_to_string(folder.0.join("modules/board/module.kdl")).unwrap(), module, "it stays as it is");
     let missing = folder.run(&["rule", "import", "bord.md"]).ended(2).err();
-    assert_eq!(missing, "error: cannot read bord.md: No such file or directory (os error 2)\n");
+    assert_eq!(missing, "error: there is no bord.md; did you mean `board.md`?\n");
+    let unlike = folder.run(&["rule", "import", "docs/printer.md"]).ended(2).err();
+    assert_eq!(unlike, "error: there is no docs/printer.md; name the Markdown file of the how-to\n");
     fs::write(folder.0.join("prose.md"), "# Words\n\nNothing to type.\n").unwrap();
     let prose = folder.run(&["rule", "import", "prose.md"]).ended(2).err();
     assert_eq!(prose, "error: prose.md: the how-to has no block of shell commands: put them between ```sh and ```\n");

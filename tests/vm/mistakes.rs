@@ -130,9 +130,11 @@ fn a_vm_whose_line_left_the_site_is_listed_and_deleted() {
         house.run(&["start", "ci-1"]).ended(2).err(),
         "error: no VM `ci-1` in this generation: it was prepared here, and the site names it no more; `pxelator vm delete ci-1` discards it\n"
     );
+    let unlike = house.run(&["start", "printer"]).ended(2).err();
+    assert_eq!(unlike, "error: no VM `printer` in this generation; `pxelator vm list` names all\n");
     // No other name is offered, and nothing is deleted before all names are right.
     let refused = house.run(&["delete", "ci-1", "ci-11"]).ended(2).err();
-    assert_eq!(refused, "error: no VM `ci-11` in this generation, and none was prepared here\n");
+    assert_eq!(refused, "error: no VM `ci-11` in this generation, and none was prepared here; `pxelator vm list` names all\n");
     assert_eq!(house.run(&["delete", "ci-1"]).ended(0).out(), "ci-1: deleted, with all that it changed\n");
     house.has_nothing_of("ci-1");
     assert!(!house.run(&["list"]).ended(0).out().contains("not in the site"));

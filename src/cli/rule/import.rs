@@ -1,12 +1,13 @@
 //! `rule import` and `rule from-changes`: a module out of a how-to, or out of what was done on a machine.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::cli::moments::time;
 use crate::cli::out_args::OutArgs;
 use crate::cli::{Failure, Outcome};
+use crate::diag::nearest;
 use crate::howto::write::{Module, module, slug};
 use crate::howto::{HOWTO_BYTES_MAX, HowTo, Step, read};
 use crate::operate::rule::differences::source::{Source, Tracked};
@@ -74,13 +75,13 @@ struct To {
 
 pub(super) fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
     let path = &args.howto;
-    let size = fs::metadata(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?.len();
+    let size = fs::metadata(path).map_err(|error| unread(path, &error))?.len();
     if size > HOWTO_BYTES_MAX as u64 {
         return Err(
             format!("{} is larger than {} MiB: cut it into several how-tos", path.display(), HOWTO_BYTES_MAX >> 20).into()
         );
     }
-    let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let bytes = fs::read(path).map_err(|error| unread(path, &error))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is no UTF-8 text", path.display()))?;
     let howto = read(&text).map_err(|refused| format!("{}: {refused}", path.display()))?;
     let stem = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -89,6 +90,22 @@ pub(super) fn import(args: &ImportArgs) -> Result<Outcome, Failure> {
     let own = if ["howto", "readme"].contains(&stem.to_lowercase().as_str()) { parent.unwrap_or(stem) } else { stem };
     write(&args.to, &own, &howto)?;
     Ok(Outcome::Good)
+}
+
+/// Why a how-to cannot be read; of one that does not exist, the Markdown file beside it that may have been meant.
+fn unread(path: &Path, error: &io::Error) -> String {
+    if error.kind() != ErrorKind::NotFound {
+        return format!("cannot read {}: {error}", path.display());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let beside: Vec<String> = beside.filter(|name| name.ends_with(".md")).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let hint = match nearest(&name, beside.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", path.with_file_name(near).display()),
+        None => "name the Markdown file of the how-to".to_owned(),
+    };
+    format!("there is no {}; {hint}", path.display())
 }
 
 pub(super) fn from_changes(args: &FromArgs) -> Result<Outcome, Failure> {
@@ -124,7 +141,7 @@ fn changed(args: &FromArgs, tables: &Tables) -> Result<(String, Made), Failure> 
     }
     let Some(host) = is_tracked else {
         let known = tables.tracked.keys().map(String::as_str).chain(tables.roots.iter().map(|row| row.host.as_str()));
-        let hint = crate::diag::nearest(&args.host, known).map_or_else(
+        let hint = nearest(&args.host, known).map_or_else(
             || {
                 format!(
                     "write `track \"/etc\" on=\"host:{}\"` into the site, build, and pull before and after the work",

@@ -127,7 +127,7 @@ pub fn find<'t>(tables: &'t Tables, vm: &str, state: &Path) -> Result<&'t VmRow>
             }
             Some(near) => format!("; did you mean `{near}`?"),
             None if tables.facts.contains_key(vm) => ": it is a host, and no `vm`".to_owned(),
-            None => String::new(),
+            None => "; `pxelator vm list` names all".to_owned(),
         };
         Error::Unknown { vm: vm.to_owned(), hint }
     })
@@ -139,7 +139,7 @@ pub fn find_to_delete<'t>(tables: &'t Tables, vm: &str, state: &Path) -> Result<
     match find(tables, vm, state) {
         Ok(row) => Ok((row.vm.clone(), row.container.as_ref())),
         Err(_) if run::is_there(vm, state) => Ok((vm.to_owned(), None)),
-        Err(_) => Err(Error::Unknown { vm: vm.to_owned(), hint: ", and none was prepared here".to_owned() }),
+        Err(_) => Err(Error::Unknown { vm: vm.to_owned(), hint: ", and none was prepared here; `pxelator vm list` names all".to_owned() }),
     }
 }
 
