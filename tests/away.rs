@@ -6,16 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, PROGRAM, Run, tool};
+use crate::harness::{Folder, PROGRAM, Run, tool, until_true};
 use crate::network::Segment;
 
 pub(crate) const NEEDS: &[&str] = &["root", "ip", "ssh", "sshd", "ssh-keygen", "unshare", "rsync", "git", "sudo", "timeout"];
 /// How long a command of a test may take, in seconds.
 const COMMAND_SECS_MAX: &str = "120";
-const SSHD_SECS_MAX: u64 = 10;
 /// A user who is not root, and may run anything by `sudo -n`.
 pub(crate) const USER: &str = "pxana";
 
@@ -107,12 +104,8 @@ impl Away {
     }
 
     fn wait_for(&self, machine: &Machine) {
-        let deadline = Instant::now() + Duration::from_secs(SSHD_SECS_MAX);
-        let scan = format!("ssh-keyscan -T 1 {} 2>/dev/null", machine.address);
-        while !self.run(&["sh", "-c", &scan]).out().contains("ssh-ed25519") {
-            assert!(Instant::now() < deadline, "sshd at {} never came up", machine.address);
-            sleep(Duration::from_millis(50));
-        }
+        let scan = format!("ssh-keyscan -T 5 {} 2>/dev/null", machine.address);
+        until_true(&format!("sshd at {}", machine.address), || self.run(&["sh", "-c", &scan]).out().contains("ssh-ed25519"));
     }
 
     /// A command on the boot server, in the test's folder; it ends after a while in any case.

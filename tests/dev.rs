@@ -5,17 +5,15 @@ use std::process::{Command, Output};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Folder, PATIENCE, PROGRAM, have, tool};
+use crate::harness::{Folder, PATIENCE, PROGRAM, Server, have, tool};
 
 const SITE: &str = r#"
 site lab domain="lab.example"
 network lan "10.66.0.0/24" server=2 dns=2 { host pc-07 27 "52:54:00:66:00:1b" }
 "#;
-/// 53 and this: a port that no other test has.
-const OFFSET: &str = "41000";
 
 /// `dev` with a tmux of its own, ended with its owner.
-struct Dev(Folder);
+struct Dev(Folder, u16);
 
 impl Dev {
     fn run(&self, program: &str, args: &[&str]) -> Output {
@@ -25,12 +23,13 @@ impl Dev {
     }
 
     fn dev(&self, args: &[&str]) -> String {
-        let output = self.run(PROGRAM, &[&["dev", "--port-offset", OFFSET], args].concat());
+        let output = self.run(PROGRAM, &[&["dev", "--port-offset", &self.1.to_string()], args].concat());
         String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
     }
 
     fn address(&self) -> String {
-        let output = self.run("dig", &["@127.0.0.1", "-p", "41053", "+short", "+tries=1", "+timeout=1", "pc-07.lab.example"]);
+        let port = (53 + self.1).to_string();
+        let output = self.run("dig", &["@127.0.0.1", "-p", &port, "+short", "+tries=1", "+timeout=5", "pc-07.lab.example"]);
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -60,7 +59,7 @@ fn what_is_saved_is_served_until_the_session_is_stopped() {
     if !have(&["tmux", "dig", "ps"]) {
         return;
     }
-    let dev = Dev(Folder::with(SITE));
+    let dev = Dev(Folder::with(SITE), Server::free_offset());
     let first = dev.dev(&["--no-attach"]);
     let name = first.split(' ').next().unwrap().to_owned();
     assert_eq!(first, format!("{name} runs; attach: tmux attach -t ={name}; end: pxelator dev --stop\n"));
@@ -75,7 +74,7 @@ fn what_is_saved_is_served_until_the_session_is_stopped() {
     assert_eq!(dev.address(), "10.66.0.28\n", "the last good one stays");
     assert_eq!(fs::read_to_string(dev.0.0.join(".pxelator-dev/.gitignore")).unwrap(), "*\n");
     assert!(dev.dev(&["--stop"]).starts_with(&format!("{name} has ended; leases stay in ")));
-    assert!(!tool("ps", &["-eo", "args"]).contains(&format!("--port-offset {OFFSET}")), "the server is gone");
+    assert!(!tool("ps", &["-eo", "args"]).contains(&format!("--port-offset {}", dev.1)), "the server is gone");
     assert!(!dev.address().contains("10.66"));
     assert_eq!(dev.dev(&["--stop"]), format!("error: no session {name} runs\n"));
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -56,10 +57,16 @@ pub(crate) struct Folder(pub(crate) PathBuf);
 impl Folder {
     pub(crate) fn new() -> Folder {
         static NEXT: AtomicU16 = AtomicU16::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("pxelator-test-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("pxelator-test-{}-{number}", std::process::id()));
+            match fs::create_dir(&path) {
+                Ok(()) => return Folder(path),
+                // Of a process of that number, which was killed.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", path.display()),
+            }
+        }
     }
 
     /// A folder with a site in it.
@@ -202,11 +209,23 @@ impl Server {
         Server::spawn(command, offset)
     }
 
-    /// A port offset that nobody else of this test run has.
+    /// A port offset at which all ports of a server are free. All are below 32,768: from there on the kernel gives
+    /// ports to outgoing connections, and a closed one keeps its port for a minute.
     pub(crate) fn free_offset() -> u16 {
+        // No two multiples of the step make a port of one service that of another.
+        const FIRST: u16 = 12_000;
+        const STEP: u16 = 37;
+        const SLOTS: u16 = 340;
         static NEXT: AtomicU16 = AtomicU16::new(0);
-        // The ports of a server lie within 30 of each other.
-        12_000 + (std::process::id() % 10) as u16 * 2_000 + NEXT.fetch_add(1, Ordering::Relaxed) * 40
+        // Another test run begins elsewhere.
+        let begin = (std::process::id() % u32::from(SLOTS)) as u16;
+        let is_free = |offset: &u16| {
+            [53, 67, 69, 514].iter().all(|port| UdpSocket::bind(("127.0.0.1", port + offset)).is_ok())
+                && [53, 80, 8080].iter().all(|port| TcpListener::bind(("127.0.0.1", port + offset)).is_ok())
+        };
+        let slots = std::iter::repeat_with(|| (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % SLOTS);
+        let offset = slots.take(usize::from(SLOTS)).map(|slot| FIRST + slot * STEP).find(is_free);
+        offset.expect("ports for a server")
     }
 
     pub(crate) fn spawn(mut command: Command, offset: u16) -> Server {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use pxelator::syntax::format;
 
-use crate::harness::{Folder, PROGRAM, files, tool};
+use crate::harness::{Folder, PROGRAM, Server, files, tool};
 
 #[test]
 fn the_site_builds_and_each_step_works_as_printed() {
@@ -17,8 +17,11 @@ fn the_site_builds_and_each_step_works_as_printed() {
         assert!(steps.contains("pxelator build") && (dir == ".") != steps.contains("cd "), "{said}");
         let bin = std::path::Path::new(PROGRAM).parent().unwrap().display();
         // The last step serves until it is told to end, on ports that nobody else has here.
-        let steps =
-            steps.replace("pxelator serve", "timeout --preserve-status -s INT 2 pxelator serve").replace("10000", "41000");
+        let serve = steps.lines().find(|line| line.contains("pxelator serve")).unwrap();
+        let (command, _) = serve.split_once('#').unwrap();
+        let until_told =
+            format!("{command} 2>log & until grep -q ' serving ' log; do sleep 0.1; done; kill -INT $!; wait $!; cat log >&2");
+        let steps = steps.replace(serve, &until_told).replace("10000", &Server::free_offset().to_string());
         let script = format!("set -e; PATH={bin}:$PATH\n{steps}");
         let output = Command::new("bash").args(["-c", &script]).current_dir(&folder.0).output().unwrap();
         assert!(output.status.success(), "{script}\n{output:?}");

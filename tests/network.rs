@@ -69,7 +69,7 @@ impl Segment {
         let out = folder.0.join("lease");
         let (script, out_arg) = (script.to_string_lossy().into_owned(), format!("OUT={}", out.display()));
         self.on_client(&[
-            "env", &out_arg, "udhcpc", "-i", "v1", "-f", "-q", "-n", "-t", "5", "-T", "1", "-O", "hostname", "-s", &script,
+            "env", &out_arg, "udhcpc", "-i", "v1", "-f", "-q", "-n", "-t", "5", "-T", "5", "-O", "hostname", "-s", &script,
         ]);
         fs::read_to_string(out).unwrap().trim().to_owned()
     }
@@ -95,6 +95,7 @@ fn foreign_dhcp_clients_get_the_declared_address_and_can_use_it() {
         return;
     }
     let folder = built(SITE);
+    let resolvers = fs::read("/etc/resolv.conf").ok();
     let segment = Segment::new("a", "10.66.0.2/24");
     let server = segment.serve(&folder);
     segment.become_mac("52:54:00:66:00:1b");
@@ -109,11 +110,18 @@ fn foreign_dhcp_clients_get_the_declared_address_and_can_use_it() {
     assert_eq!(segment.udhcpc(&folder), stranger, "the lease outlives a kill");
     segment.become_mac("52:54:00:66:00:1b");
     let path = |name: &str| folder.0.join(name).to_string_lossy().into_owned();
-    let dhclient = ["dhclient", "-1", "-lf", &path("dhclient.leases"), "-pf", &path("dhclient.pid"), "v1"];
-    segment.on_client(&dhclient);
+    // Debian's script writes /etc/resolv.conf and may set the machine's name: it has copies of both.
+    let own = "{ [ -e \"$0\" ] || cp -a /etc \"$0\"; } && mount --bind \"$0\" /etc && exec dhclient \"$@\"";
+    let dhclient = |word: &str| {
+        let line = ["unshare", "--mount", "--uts", "sh", "-c", own, &path("etc")];
+        let files = ["-lf", &path("dhclient.leases"), "-pf", &path("dhclient.pid")];
+        segment.on_client(&[&line[..], &[word], &files, &["v1"]].concat())
+    };
+    dhclient("-1");
     let addresses = segment.on_client(&["ip", "-4", "addr", "show", "v1"]);
     let resolved = segment.on_client(&["dig", "@10.66.0.2", "+short", "+tries=1", "pc-07.lab.example"]);
-    segment.on_client(&["dhclient", "-x", "-lf", &path("dhclient.leases"), "-pf", &path("dhclient.pid"), "v1"]);
+    dhclient("-x");
+    assert_eq!(fs::read("/etc/resolv.conf").ok(), resolvers, "this machine's own is as it was");
     assert!(addresses.contains("10.66.0.27/24"), "{addresses}");
     assert_eq!(resolved, "10.66.0.27\n");
 }

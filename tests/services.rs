@@ -207,7 +207,7 @@ fn a_new_generation_is_swapped_in_and_a_tampered_one_refused() {
     assert!(server.wait_for("still serving the last good generation").contains("changed dhcp/leases.jsonl"));
     assert_eq!(dig(&["pc.lab.example"]), "10.0.0.19\n");
     server.kill();
-    let refused = folder.run(&["serve", "--state", "state", "--port-offset", "31000"]).ended(2);
+    let refused = folder.run(&["serve", "--state", "state", "--port-offset", &Server::free_offset().to_string()]).ended(2);
     assert!(refused.err().contains("changed dhcp/leases.jsonl"), "{}", refused.err());
 }
 
@@ -239,7 +239,7 @@ fn a_signal_that_comes_as_soon_as_it_serves_is_obeyed() {
 #[test]
 fn a_busy_port_is_named_with_its_service() {
     let folder = with_assets();
-    let offset = 32_000 + (std::process::id() % 500) as u16 * 4;
+    let offset = Server::free_offset();
     let _udp = UdpSocket::bind(("127.0.0.1", 67 + offset)).unwrap();
     let arg = offset.to_string();
     let run = folder.run(&["serve", "--state", "state", "--port-offset", &arg]).ended(2);
@@ -260,6 +260,6 @@ fn a_busy_port_is_named_with_its_service() {
 fn two_servers_do_not_share_a_state_folder() {
     let folder = with_assets();
     let _first = Server::start(&folder, &[]);
-    let run = folder.run(&["serve", "--state", "state", "--port-offset", "33000"]).ended(2);
+    let run = folder.run(&["serve", "--state", "state", "--port-offset", &Server::free_offset().to_string()]).ended(2);
     assert!(run.err().contains("is another pxelator serving?"), "{}", run.err());
 }

@@ -102,8 +102,14 @@ pub fn init(cache: &Path, tell: &mut dyn FnMut(&str)) -> Result<()> {
     super::require()?;
     let work = cache.join("work");
     fs::create_dir_all(&work).map_err(failed("make", &work))?;
+    let was_ready = is_ready(cache);
     let lock = File::open(cache).map_err(failed("open", cache))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|errno| failed("lock", cache)(errno.into()))?;
+    // Whoever had the lock prepared it for us too, and may use it by now.
+    if !was_ready && is_ready(cache) {
+        tell("another `pxelator lab init` has just prepared everything");
+        return Ok(());
+    }
     // From here to the end the cache is unfinished, whatever happens.
     let stamp = cache.join(STAMP);
     if stamp.exists() {
@@ -172,7 +178,7 @@ fn unpack(work: &Path, package: &str) -> Result<PathBuf> {
         fs::create_dir_all(folder).map_err(failed("make", folder))?;
     }
     // apt's own user may not write below root's home.
-    call_in(&download, "apt-get", &["-o", "APT::Sandbox::User=root", "download", package])?;
+    call_in(&download, "apt-get", &["-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download", package])?;
     let file = only_entry(&download)?;
     call("dpkg", &["-x", &text(&download.join(file)), &text(&fresh)])?;
     fs::rename(&fresh, &root).map_err(failed("rename", &fresh))?;

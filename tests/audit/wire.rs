@@ -8,10 +8,12 @@ use pxelator::operate::audit::query::{Filter, query as ask};
 use pxelator::operate::audit::segment::Place;
 
 use super::{early_in_a_second, query, sender, site, texts};
-use crate::harness::{Folder, Server, have, tool, until};
+use crate::harness::{Folder, Server, have, tool, until, until_true};
 
 /// How many lines one test sends within a second.
 const COUNT: usize = 133;
+/// A busy machine may take longer for them; one of these times it does not.
+const TRIES: usize = 5;
 
 /// The documents that the spool's lines of a program make: id and count.
 fn counts(folder: &Folder, program: &str) -> Vec<(String, usize)> {
@@ -25,12 +27,25 @@ fn counts(folder: &Folder, program: &str) -> Vec<(String, usize)> {
     documents(records).iter().map(|document| (document.id.clone(), document.count())).collect()
 }
 
-fn all_came(folder: &Folder, program: &str) {
+/// All lines came. True where they came within one second, and so are one document.
+fn all_came(folder: &Folder, program: &str) -> bool {
     let found = until("133 lines came", || Some(query(folder, &["--service", program])).filter(|all| all.len() >= COUNT));
     let wanted: Vec<String> = (1..=COUNT).map(|n| format!("line {n}")).collect();
     assert_eq!(texts(&found), wanted, "{program}");
     let counts = counts(folder, program);
-    assert!(counts.len() == 1 && counts[0].1 == COUNT, "{program}: {counts:?}");
+    assert_eq!(counts.iter().map(|(_, count)| count).sum::<usize>(), COUNT, "{program}: {counts:?}");
+    counts.len() == 1
+}
+
+/// Sends them early in a second, as a program of another name each time, until the machine lets them come within it.
+fn in_one_second(folder: &Folder, program: &str, send: impl Fn(&str)) -> String {
+    let names = (1..=TRIES).map(|n| format!("{program}-{n}"));
+    let sent = names.into_iter().find(|name| {
+        early_in_a_second();
+        send(name);
+        all_came(folder, name)
+    });
+    sent.unwrap_or_else(|| panic!("{program}: {COUNT} lines of one second were never one document"))
 }
 
 #[test]
@@ -43,29 +58,30 @@ fn a_hundred_and_thirty_three_lines_in_a_second_are_one_document() {
     let lines: String = (1..=COUNT).map(|n| format!("line {n}\n")).collect();
     fs::write(folder.0.join("lines"), lines).unwrap();
     let file = folder.0.join("lines").display().to_string();
-    for (form, program) in [("--rfc5424", "modern"), ("--rfc3164", "classic")] {
-        early_in_a_second();
-        let port = server.port(514);
-        tool(
-            "logger",
-            &["--server", "127.0.0.1", "--port", &port, "--udp", form, "-p", "daemon.info", "-t", program, "-f", &file],
-        );
-        all_came(&folder, program);
-    }
-    let found = query(&folder, &["--service", "modern", "--grep", "line 7$"]);
+    let port = server.port(514);
+    let by_logger = |form: &str, program: &str| {
+        let to = ["--server", "127.0.0.1", "--port", &port, "--udp", form, "-p", "daemon.info", "-t", program];
+        tool("logger", &[&to[..], &["-f", &file]].concat());
+    };
+    let modern = in_one_second(&folder, "modern", |program| by_logger("--rfc5424", program));
+    in_one_second(&folder, "classic", |program| by_logger("--rfc3164", program));
+    let found = query(&folder, &["--service", &modern, "--grep", "line 7$"]);
     assert_eq!(
         (&found[0]["facility"], &found[0]["severity"], &found[0]["host"]),
         (&"daemon".into(), &"info".into(), &None::<&str>.into())
     );
     // By hand, from the address of a host.
     let socket = sender(&server, "127.0.0.9");
-    early_in_a_second();
-    (1..=COUNT).for_each(|n| assert!(socket.send(format!("<13>Nov 25 07:30:00 elsewhere raw[7]: line {n}").as_bytes()).is_ok()));
-    all_came(&folder, "raw");
-    let found = query(&folder, &["--service", "raw"]);
+    let raw = in_one_second(&folder, "raw", |program| {
+        let line = |n| format!("<13>Nov 25 07:30:00 elsewhere {program}[7]: line {n}");
+        (1..=COUNT).for_each(|n| assert!(socket.send(line(n).as_bytes()).is_ok()));
+    });
+    let found = query(&folder, &["--service", &raw]);
     assert!(found.iter().all(|record| record["host"] == "pc" && record["named"] == "elsewhere" && record["pid"] == "7"));
-    assert_eq!(query(&folder, &["--host", "pc"]).len(), COUNT);
-    assert_eq!(query(&folder, &["--host", "127.0.0.9", "--service", "syslog"]).len(), COUNT);
+    assert_eq!(query(&folder, &["--host", "pc", "--service", &raw]).len(), COUNT);
+    let sent = query(&folder, &["--host", "pc"]).len();
+    assert_eq!((sent % COUNT, sent / COUNT > 0), (0, true));
+    assert_eq!(query(&folder, &["--host", "127.0.0.9", "--service", "syslog"]).len(), sent);
 }
 
 #[test]
@@ -79,12 +95,15 @@ fn busybox_sends_through_its_own_syslogd() {
     let script = format!(
         "mount -t tmpfs none /dev && busybox syslogd -n -R 127.0.0.1:{} & sleep 0.3; \
          until [ -S /dev/log ]; do sleep 0.1; done; \
-         n=1; while [ $n -le {COUNT} ]; do busybox logger -t busy -p user.warn \"line $n\"; n=$((n+1)); done; sleep 0.5; kill $!",
+         n=1; while [ $n -le {COUNT} ]; do busybox logger -t busy -p user.warn \"line $n\"; n=$((n+1)); done; read end; kill $!",
         server.port(514)
     );
-    let status = Command::new("unshare").args(["-m", "sh", "-c", &script]).stdin(Stdio::null()).status().unwrap();
-    assert!(status.success() || status.code().is_none());
+    let mut busybox = Command::new("unshare").args(["-m", "sh", "-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
+    // Before the first one there is nothing to ask.
+    until_true("the first one came", || folder.run(&["audit", "query", "--state", "state"]).code() == 0);
     let found = until("busybox's lines came", || Some(query(&folder, &["--service", "busy"])).filter(|all| all.len() >= COUNT));
+    drop(busybox.stdin.take());
+    busybox.wait().unwrap();
     let wanted: Vec<String> = (1..=COUNT).map(|n| format!("line {n}")).collect();
     assert_eq!((texts(&found), &found[0]["severity"]), (wanted.iter().map(String::as_str).collect(), &"warning".into()));
 }

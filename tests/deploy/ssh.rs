@@ -230,7 +230,7 @@ fn a_connection_that_breaks_leaves_nothing_half_done() {
         server.signal("-STOP");
         let args = [
             vec![PROGRAM.to_owned()],
-            away.args(&["deploy"], &["--remote", PROGRAM, "--patience", "3s"]),
+            away.args(&["deploy"], &["--remote", PROGRAM, "--patience", if wakes { "20s" } else { "3s" }]),
             away.options("own", "known"),
         ]
         .concat();

@@ -34,7 +34,10 @@ fn tables(site: &str) -> Tables {
 /// A port that nobody else of this test run has.
 fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    9_000 + (std::process::id() % 50) as u16 * 40 + NEXT.fetch_add(1, Ordering::Relaxed)
+    let begin = 9_000 + (std::process::id() % 50) as u16 * 40;
+    let ports = std::iter::repeat_with(|| begin + NEXT.fetch_add(1, Ordering::Relaxed));
+    let is_free = |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    ports.take(100).find(is_free).expect("a port that is free")
 }
 
 /// A real mail server: exim, in the foreground, that puts each mail into a file of its mailbox.
@@ -95,10 +98,11 @@ impl Exim {
         }
     }
 
-    /// The mails in a mailbox, in the order in which they came.
+    /// The mails in a mailbox, in the order in which they came; one that is being written is none yet.
     fn mails(&self, mailbox: &str) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("mail").join(mailbox)).unwrap_or_default();
-        text.split("\n--- mail ---\n").skip(1).map(str::to_owned).collect()
+        let all = text.split("\n--- mail ---\n").skip(1);
+        all.filter_map(|mail| mail.split_once("--- end ---\n")).map(|(mail, _)| mail.to_owned()).collect()
     }
 }
 

@@ -4,10 +4,17 @@
 set -u
 exec >/result/log 2>&1
 set -x
-said() { # waits up to 10 s until this start of the service says it, and keeps what it said
-  for _ in $(seq 50); do
+said() { # waits until this start of the service says it, and keeps what it said
+  for _ in $(seq 500); do
     journalctl "_SYSTEMD_INVOCATION_ID=$start" -o cat --no-pager >"/result/$1"
     grep -q "$2" "/result/$1" && break
+    sleep 0.2
+  done
+}
+loaded() { journalctl --sync; journalctl "_SYSTEMD_INVOCATION_ID=$start" -o cat --no-pager | grep -c 'now serving'; }
+loaded_at_least() {
+  for _ in $(seq 500); do
+    [ "$(loaded)" -ge "$1" ] && break
     sleep 0.2
   done
 }
@@ -36,9 +43,11 @@ sed -i '/^pxelator:/d' /etc/passwd
 start nobody 'error:'
 cp /run/passwd /etc/passwd
 
+systemctl stop pxelator # or its next try takes the port first
 dnsmasq --conf-file=/dev/null --port=53 --no-resolv --user=root --pid-file=/run/rival.pid
 start taken 'error:'
-kill "$(cat /run/rival.pid)"; sleep 0.5
+rival=$(cat /run/rival.pid)
+kill "$rival"; while [ -e "/proc/$rival" ]; do sleep 0.1; done
 
 # The secret is root's.
 mkdir -p /run/secrets; echo geheim >/run/secrets/couchdb; chmod 600 /run/secrets/couchdb
@@ -56,14 +65,10 @@ find /var/lib/pxelator ! -user pxelator >/result/foreign
 start again 'serving /srv'
 pxelator deploy /srv/pxelator --out /site/second/out --without-assets --why "printer moved" >/result/second 2>&1; echo "exit $?" >>/result/second
 dig +time=2 +tries=2 @10.77.0.2 +short printer.lab.example >>/result/name
-before=$(journalctl "_SYSTEMD_INVOCATION_ID=$start" -o cat --no-pager | grep -c 'now serving')
+loaded_at_least 1; before=$(loaded)
 systemctl kill --signal=HUP pxelator
-for _ in $(seq 50); do
-  after=$(journalctl "_SYSTEMD_INVOCATION_ID=$start" -o cat --no-pager | grep -c 'now serving')
-  [ "$after" -gt "$before" ] && break
-  sleep 0.2
-done
-echo "$before $after" >/result/hangup
+loaded_at_least $((before + 1))
+echo "$before $(loaded)" >/result/hangup
 
 # One address alone, by a drop-in, as the module of NixOS makes it.
 mkdir -p /etc/systemd/system/pxelator.service.d
@@ -85,10 +90,10 @@ cp /site/first/out/vm/$unit.service /run/systemd/system/
 printf '[Service]\nExecStart=\nExecStart=/usr/bin/qemu-system-x86_64 -nodefaults -display none -S -machine q35,accel=tcg -m 64 -qmp unix:%s/qmp.sock,server=on,wait=off\n' \
   $vm >/run/systemd/system/$unit.service.d/qemu.conf
 systemctl daemon-reload
-until_is() { for _ in $(seq 100); do [ "$(systemctl show -P "$1" $unit)" = "$2" ] && break; sleep 0.1; done; }
+until_is() { for _ in $(seq 500); do [ "$(systemctl show -P "$1" $unit)" = "$2" ] && break; sleep 0.1; done; }
 begin() {
   systemctl restart $unit
-  for _ in $(seq 100); do [ -S $vm/qmp.sock ] && break; sleep 0.1; done
+  for _ in $(seq 500); do [ -S $vm/qmp.sock ] && break; sleep 0.1; done
 }
 ended() { until_is ActiveState inactive; sleep 1; echo "$(systemctl is-active $unit) $(systemctl show -P Result $unit) $(systemctl show -P NRestarts $unit)"; }
 begin

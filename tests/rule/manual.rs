@@ -24,7 +24,7 @@ fn each_first_mistake_is_told_as_the_manual_prints_it() {
     scene.build(lines);
     let before = scene.tree();
     let apply = |key: &str, known: &str| {
-        let words = ["rule", "apply", "--state", "state", "--ssh-option", "ConnectTimeout=2"];
+        let words = ["rule", "apply", "--state", "state"];
         let run = Run(scene.away.pxelator_as(key, known, &words).output().unwrap()).ended(1);
         assert_eq!(scene.tree(), before, "nothing is half done");
         format!("{}{}", run.out(), run.err())
@@ -47,7 +47,7 @@ fn each_first_mistake_is_told_as_the_manual_prints_it() {
     let mut scene = scene;
     scene.build(lines);
     scene.nas.kill();
-    told(scene.rule(&["plan", "--ssh-option", "ConnectTimeout=2"]).ended(1).err());
+    told(scene.rule(&["plan"]).ended(1).err());
     assert!(stale.is_empty(), "docs/rules.md is stale; it should say:\n{stale}");
 }
 

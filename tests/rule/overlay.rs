@@ -46,7 +46,7 @@ struct Server {
 impl Server {
     fn new(rules: &str) -> Server {
         let holder = Command::new("unshare")
-            .args(["-m", "--propagation", "private", "sleep", "300"])
+            .args(["-m", "--propagation", "private", "sleep", "infinity"])
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
@@ -83,7 +83,7 @@ impl Server {
         let mut command = Command::new("timeout");
         let holder = self.holder.id().to_string();
         let folder = format!("--wd={}", self.folder.0.display());
-        command.args(["-k", "5", "60", "nsenter", "-m", "-t", &holder, &folder, PROGRAM]).args(args);
+        command.args(["-k", "5", "300", "nsenter", "-m", "-t", &holder, &folder, PROGRAM]).args(args);
         Run(command.output().unwrap())
     }
 

@@ -22,15 +22,16 @@ for vm in ci-1 ci-2 ci-3 ci-4 ci-5; do $P vm start $vm --state state & pids="$pi
 for pid in $pids; do wait $pid; done
 $P vm start deaf --state state
 tries=0
-until [ "$(cat state/vm/*/serial.log | grep -c VM-REPORT)" = 6 ]; do
-  tries=$((tries + 1)); [ $tries -lt 90 ] || break; sleep 1
+# A whole line ends as a serial line does.
+until [ "$(cat state/vm/*/serial.log | grep -c "VM-REPORT.*$(printf '\r')")" = 6 ]; do
+  tries=$((tries + 1)); [ $tries -lt 400 ] || break; sleep 1
 done
 grep -h -o 'VM-REPORT.*' state/vm/*/serial.log | tr -d '\r'
 $P vm list --state state
 echo "again: $($P vm start ci-1 --state state 2>&1)"
 echo "delete: $($P vm delete ci-1 --state state 2>&1)"
 # As the unit does it: without a site.
-(cd / && $P vm stop ci-1 ci-2 ci-3 ci-4 ci-5 --wait 20s --state "$OLDPWD/state")
+(cd / && $P vm stop ci-1 ci-2 ci-3 ci-4 ci-5 --wait 2m --state "$OLDPWD/state")
 $P vm stop deaf --wait 1s --state state
 $P vm stop deaf --wait 1s --state state
 "#;
@@ -98,9 +99,9 @@ fn the_lab_boots_a_vm_with_its_new_name_and_address() {
     let Some(house) = House::with_golden() else { return };
     let before = house.sum("golden.qcow2");
     let marker = "VM-REPORT name=ci-2 told=ci-2 address=10\\.77\\.0\\.42 mac=52:54:00:77:00:02 ";
-    let run = house.folder.run(&["lab", "boot", "ci-2", "--until", marker, "--timeout", "90s"]).ended(0);
+    let run = house.folder.run(&["lab", "boot", "ci-2", "--until", marker, "--timeout", "5m"]).ended(0);
     assert!(run.err().contains("golden.qcow2, with an identity of its own"), "{}", run.err());
-    let run = house.folder.run(&["lab", "boot", "ci-1", "--timeout", "90s"]).ended(0);
+    let run = house.folder.run(&["lab", "boot", "ci-1", "--timeout", "5m"]).ended(0);
     assert!(run.err().contains("DHCP grants 10.77.0.41") && run.err().contains("ci-1 booted by bios in"), "{}", run.err());
     assert_eq!(house.sum("golden.qcow2"), before);
     let refused = house.folder.run(&["lab", "boot", "box-1"]).ended(2).err();

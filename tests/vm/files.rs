@@ -16,7 +16,10 @@ fn libvirt_and_systemd_read_what_was_built() {
     tool("virt-xml-validate", &[&vm("ci-1.xml"), "domain"]);
     let units = [vm("pxelator-vm-ci-1.service"), vm(&mount_unit(&house))];
     let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr);
+    // It reads units of this machine too, which are not ours.
+    let about_ours = said.lines().any(|line| line.contains("pxelator") || line.contains("box"));
+    assert!(output.status.success() && !about_ours, "{said}");
     let escaped = tool("systemd-escape", &["--path", "--suffix=mount", "/var/lib/machines/box-1"]);
     assert_eq!(mount_unit(&house), escaped.trim());
 }

@@ -49,19 +49,19 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 hostname "$(cat /etc/hostname)"
-ip link set lo up
-ip link set eth0 up
-udhcpc -i eth0 -f -q -n -t 9 -T 2 -A 1 -C -S -O hostname -O domain -O dns -s /bin/udhcpc.script >/dev/null 2>&1
-. /lease
-key() { cut -d' ' -f2 "/etc/ssh/ssh_host_$1_key.pub"; }
-echo "VM-REPORT name=$(hostname) told=$hostname address=$ip mac=$(cat /sys/class/net/eth0/address) id=$(cat /etc/machine-id)" \
-  "dbus=$(cat /var/lib/dbus/machine-id) ed25519=$(key ed25519) ecdsa=$(key ecdsa) hosts=$(grep -v localhost /etc/hosts | tr ' ' ,)" >/dev/ttyS0
-# The power button, where anybody answers it.
+# The power button, where anybody answers it: before the report, for it may be pressed right after.
 if [ "$(hostname)" != deaf ]; then
   for event in /dev/input/event*; do
     { dd if="$event" bs=24 count=1 && sync && poweroff -f; } >/dev/null 2>&1 &
   done
 fi
+ip link set lo up
+ip link set eth0 up
+udhcpc -i eth0 -f -q -n -t 30 -T 2 -A 1 -C -S -O hostname -O domain -O dns -s /bin/udhcpc.script >/dev/null 2>&1
+. /lease
+key() { cut -d' ' -f2 "/etc/ssh/ssh_host_$1_key.pub"; }
+echo "VM-REPORT name=$(hostname) told=$hostname address=$ip mac=$(cat /sys/class/net/eth0/address) id=$(cat /etc/machine-id)" \
+  "dbus=$(cat /var/lib/dbus/machine-id) ed25519=$(key ed25519) ecdsa=$(key ecdsa) hosts=$(grep -v localhost /etc/hosts | tr ' ' ,)" >/dev/ttyS0
 while :; do sleep 60; done
 END
 chmod 755 "$root/sbin/init"

@@ -16,8 +16,8 @@ use pxelator::lab::assets;
 use crate::harness::{Folder, PROGRAM, ROOT, Run, have, tool};
 
 /// What a command, and a script within the namespaces, may take, in seconds.
-const RUN_SECS: &str = "60";
-const SCRIPT_SECS: &str = "150";
+const RUN_SECS: &str = "300";
+const SCRIPT_SECS: &str = "900";
 
 /// A machine that runs VMs: a site of five, and one that does not hear its power button.
 pub(crate) struct House {

@@ -8,7 +8,9 @@ use super::House;
 const BY_HAND: &str = r#"
 by_hand() { qemu-system-x86_64 -nodefaults -display none -S -machine q35,accel=tcg -m 64 -drive file=$PWD/state/vm/ci-1/disk.qcow2,format=qcow2,if=virtio -pidfile $PWD/qemu.pid -daemonize $1; }
 listening() { by_hand "-qmp unix:$PWD/state/vm/ci-1/qmp.sock,server=on,wait=off"; }
-gone() { tries=0; while kill -0 "$1" 2>/dev/null; do tries=$((tries + 1)); [ $tries -lt 100 ] || exit 9; sleep 0.1; done; }
+# Somebody talks to it: beside the socket that listens there is one more.
+connected() { until [ "$(grep -c "$PWD/state/vm/ci-1/qmp.sock" /proc/net/unix)" -ge 2 ]; do sleep 0.1; done; }
+gone() { tries=0; while kill -0 "$1" 2>/dev/null; do tries=$((tries + 1)); [ $tries -lt 1000 ] || exit 9; sleep 0.1; done; }
 vm() { echo "$ $*"; $P vm "$@" 2>&1 || echo "exit $?"; }
 "#;
 
@@ -88,15 +90,15 @@ vm stop ci-2 --state $here/state
 cd "$here"
 # Killed while it is waited for.
 listening
-vm stop ci-1 --wait 30s --state state >first &
+vm stop ci-1 --wait 60s --state state >first &
 first=$!
-sleep 1; kill -KILL "$(cat qemu.pid)"
+connected; sleep 2; kill -KILL "$(cat qemu.pid)"
 wait $first; cat first
 # QEMU talks to one program after the other.
 rm qemu.pid
 listening
-vm stop ci-1 --wait 8s --state state >first & first=$!
-sleep 0.5
+vm stop ci-1 --wait 20s --state state >first & first=$!
+connected
 vm stop ci-1 --state state >second & second=$!
 vm stop ci-1 --state state >third & third=$!
 vm stop ci-1 --state state >fourth & fourth=$!
@@ -113,14 +115,14 @@ ci-1: does not run
 $ stop ci-2 --state HERE/state
 error: out holds no generation: run `pxelator build` in the folder of the site; on the boot server name what was deployed, such as --out /srv/pxelator/current/out
 exit 2
-$ stop ci-1 --wait 30s --state state
+$ stop ci-1 --wait 60s --state state
 error: ci-1: QEMU ended while ci-1 was turning itself off: something else ended it, and what was not written is lost
 exit 1
 $ stop ci-1 --state state
 {silent}$ stop ci-1 --state state
 {silent}$ stop ci-1 --state state
-{silent}$ stop ci-1 --wait 8s --state state
-ci-1: did not turn itself off within 8 s, and lost its power
+{silent}$ stop ci-1 --wait 20s --state state
+ci-1: did not turn itself off within 20 s, and lost its power
 "
     );
     assert_eq!(said, expected);
