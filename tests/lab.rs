@@ -28,7 +28,7 @@ fn start_boot(folder: &Folder) -> (Child, String) {
     command.args(["lab", "boot", "pc-07", "--until", "never said"]).current_dir(&folder.0);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let namespace = format!("pxlab-{}", child.id());
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(400);
     loop {
         let running = namespaces().contains(&namespace) && pids_in(&namespace).len() >= 2;
         if running && tool("ps", &["-eo", "args"]).contains("qemu-system-x86_64 -M pc") {
@@ -49,7 +49,7 @@ fn a_bios_machine_boots_through_pxelinux_to_its_own_name_and_address() {
     let Some(_turn) = turn() else { return };
     let folder = Folder::with_example();
     let before = files(&folder.0);
-    let run = folder.run(&["lab", "boot", "pc-07", "--timeout", "2m"]).ended(0);
+    let run = folder.run(&["lab", "boot", "pc-07", "--timeout", "6m"]).ended(0);
     let marker =
         "PXELATOR-LAB host=pc-07 domain=lab.example address=10.77.0.27 dns=10.77.0.27 ptr=pc-07.lab.example profile=workstation";
     assert!(run.out().lines().any(|line| line == marker), "{}", run.out());
@@ -70,7 +70,7 @@ fn a_bios_machine_boots_through_pxelinux_to_its_own_name_and_address() {
 #[test]
 fn a_uefi_machine_boots_through_ipxe_and_http() {
     let Some(_turn) = turn() else { return };
-    let run = Folder::with_example().run(&["lab", "boot", "kiosk-02", "--firmware", "efi64", "--timeout", "2m"]).ended(0);
+    let run = Folder::with_example().run(&["lab", "boot", "kiosk-02", "--firmware", "efi64", "--timeout", "6m"]).ended(0);
     assert!(run.out().contains(
         "PXELATOR-LAB host=kiosk-02 domain=lab.example address=10.77.0.12 dns=10.77.0.12 ptr=kiosk-02.lab.example profile=kiosk"
     ));
@@ -86,7 +86,7 @@ fn a_uefi_machine_boots_through_ipxe_and_http() {
 fn a_machine_of_the_pool_boots_the_pools_profile_in_its_network() {
     let Some(_turn) = turn() else { return };
     let run = Folder::with_example()
-        .run(&["lab", "boot", "02:00:00:00:00:01", "--until", "PXELATOR-LAB host=", "--timeout", "2m"])
+        .run(&["lab", "boot", "02:00:00:00:00:01", "--until", "PXELATOR-LAB host=", "--timeout", "6m"])
         .ended(0);
     assert!(run.out().contains("profile=workstation"), "the classroom's pool comes first: {}", run.out());
 }
@@ -179,7 +179,7 @@ Welcome to {{ overlay }}
 "#,
     );
     std::fs::write(folder.0.join("lab.sh"), LAB_SH).unwrap();
-    let boot = |host: &str| folder.run(&["lab", "boot", host, "--nfs", "kept", "--timeout", "3m"]).ended(0);
+    let boot = |host: &str| folder.run(&["lab", "boot", host, "--nfs", "kept", "--timeout", "6m"]).ended(0);
     let first = boot("kiosk-01");
     let marker = format!("profile=- root=10.77.0.2:{}/root/kiosk-01", folder.0.canonicalize().unwrap().join("kept").display());
     assert!(first.out().contains(&marker), "{}", first.out());

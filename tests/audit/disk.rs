@@ -44,7 +44,7 @@ fn a_full_disk_loses_nothing_without_counting_it() {
         return;
     }
     let folder = site("");
-    let offset = 31_000 + (std::process::id() % 500) as u16;
+    let offset = Server::free_offset();
     let script = format!(
         "mkdir -p state/audit && mount -t tmpfs -o size=256k none state/audit && head -c 200000 /dev/zero >state/audit/full && \
          exec {PROGRAM} serve --state state --port-offset {offset}"
@@ -90,7 +90,7 @@ fn a_flood_of_lines_leaves_room_for_what_must_be_written() {
         return;
     }
     let folder = site("");
-    let offset = 31_600 + (std::process::id() % 400) as u16;
+    let offset = Server::free_offset();
     let script = format!(
         "mkdir state && mount -t tmpfs -o size=16m none state && head -c 12m /dev/zero >state/full && \
          exec {PROGRAM} serve --state state --port-offset {offset}"

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dhcproto::v4::borrowed::{DhcpOptionIterator, Message as Borrowed};
@@ -96,7 +97,9 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 66, 0, 2);
 fn discover(socket: &UdpSocket, mac: &str, options: &[(u8, Vec<u8>)]) -> Option<Vec<u8>> {
     let mac: Vec<u8> = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
     let unset = Ipv4Addr::UNSPECIFIED;
-    let mut message = Message::new_with_id(u32::from(mac[5]) + 1, unset, unset, unset, RELAY, &mac);
+    // An answer that comes late is none to the next question.
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let mut message = Message::new_with_id(NEXT.fetch_add(1, Ordering::Relaxed), unset, unset, unset, RELAY, &mac);
     message.opts_mut().insert(DhcpOption::MessageType(MessageType::Discover));
     for (code, data) in options {
         message.opts_mut().insert(DhcpOption::Unknown(UnknownOption::new(OptionCode::from(*code), data.clone())));
@@ -107,9 +110,11 @@ fn discover(socket: &UdpSocket, mac: &str, options: &[(u8, Vec<u8>)]) -> Option<
     let mut buffer = vec![0; 1500];
     for _ in 0..30 {
         socket.send_to(&bytes, (SERVER, 67)).unwrap();
-        if let Ok(len) = socket.recv(&mut buffer) {
-            buffer.truncate(len);
-            return Some(buffer);
+        while let Ok(len) = socket.recv(&mut buffer) {
+            if buffer[4..8] == bytes[4..8] {
+                buffer.truncate(len);
+                return Some(buffer);
+            }
         }
     }
     None
