@@ -208,8 +208,11 @@ fn a_message_that_is_too_old_is_tried_once_and_given_up() {
     fs::write(&path, &text).unwrap();
     let _server = Server::start(&folder, &[]);
     until_true("it is given up after a try", || waiting().is_none());
-    let events = folder.run(&["audit", "query", "--state", "state", "--service", "monitor"]).ended(0).out();
-    assert!(events.contains("alert-undelivered") && events.contains("it waited for 7 days: it answers 503"), "{events}");
+    let events = until("the audit has it", || {
+        let events = folder.run(&["audit", "query", "--state", "state", "--service", "monitor"]).ended(0).out();
+        Some(events).filter(|events| events.contains("alert-undelivered"))
+    });
+    assert!(events.contains("it waited for 7 days: it answers 503"), "{events}");
 }
 
 #[test]

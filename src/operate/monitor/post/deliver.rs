@@ -183,10 +183,11 @@ impl Shared {
             }
             return Err(trouble);
         }
-        self.outbox.done(&name, number);
-        line.done(number);
+        // Recorded first: a kill in between sends it once more, and loses no record.
         let (alert, host, state) = (message.alert.id.clone(), message.alert.host.clone(), message.state.name().to_owned());
         self.journal.record(&[Event::AlertSent { alert, host, state, sink: name.clone() }]);
+        self.outbox.done(&name, number);
+        line.done(number);
         self.left(&name, line);
         Ok(true)
     }
@@ -222,8 +223,8 @@ impl Shared {
 
     fn give_up(&self, number: u64, message: &Message, why: &str) {
         let days = WAITING_SECS_MAX / 86_400;
-        self.outbox.done(&message.sink, number);
         self.journal.record(&[undelivered(message, &format!("it waited for {days} days: {why}"))]);
+        self.outbox.done(&message.sink, number);
     }
 
     fn tell(&self, row: &AlertRow, what: String, told: &mut Option<Told>) {
