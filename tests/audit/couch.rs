@@ -71,7 +71,8 @@ fn what_a_sink_never_takes_is_told_and_blocks_nothing() {
     let told = server.wait_for("refuses document");
     assert!(told.contains("/127.0.0.9 (forbidden: no such sources here); its records stay in the spool"), "{told}");
     until_true("the others are there", || lines_of(&fake.documents()).len() == 2);
-    let refused = query(&folder, &["--service", "audit"]);
+    let refused =
+        until("the refusal is recorded", || Some(query(&folder, &["--service", "audit"])).filter(|all| !all.is_empty()));
     assert_eq!((&refused[0]["event"], refused.len()), (&"document-refused".into(), 1));
     assert_eq!(query(&folder, &["--host", "pc", "--service", "syslog"]).len(), 1, "the spool has it still");
     // The news of it goes there too.
