@@ -10,7 +10,7 @@ use hickory_proto::rr::{Name, RecordType};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::engines::segment::{Foreign, within};
-use crate::harness::{Folder, ROOT, Server, have};
+use crate::harness::{Folder, ROOT, Server, have, until_true};
 use crate::manual::{commands, looks_like};
 use crate::network::Segment;
 
@@ -231,8 +231,7 @@ fn resolvers_in_between_come_upon_no_command() {
         boot.resolver("127.0.0.1");
         let args: Vec<&str> = line.split(' ').collect();
         let _resolver = Foreign::start_in(&boot.segment.client, &boot.folder.0, &args);
-        let up = (0..100).any(|_| boot.says("dig +tries=1 +time=1 +short boot.lab.example") == "10.66.0.2\n");
-        assert!(up, "{line} does not answer");
+        until_true(line, || boot.says("dig +tries=1 +time=1 +short boot.lab.example") == "10.66.0.2\n");
         through(&boot, line);
     }
 }

@@ -169,7 +169,7 @@ fn a_kiosk_is_on_from_half_past_seven_to_half_past_eight() {
     let serial = folder.0.join("serial.log");
     let (device, changes) = segment.kiosk(&serial);
 
-    let morning = segment.serve(&folder, "2026-11-25T07:29:57[Europe/Zagreb]");
+    let morning = segment.serve(&folder, "2026-11-25T07:29:45[Europe/Zagreb]");
     let told = changes.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not turned on:\n{}", morning.logged().join("\n")));
     assert!(matches!(told, Change::On { .. }), "{told:?}");
     let deadline = Instant::now() + Duration::from_secs(400);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -307,9 +307,12 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 waiting.push(entry.path());
             } else {
                 let path = entry.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-                let mut bytes = Vec::new();
-                fs::File::open(entry.path()).unwrap().read_to_end(&mut bytes).unwrap();
-                all.insert(path, bytes);
+                match fs::read(entry.path()) {
+                    Ok(bytes) => drop(all.insert(path, bytes)),
+                    // A server writes there, and renamed it meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => panic!("{path}: {error}"),
+                }
             }
         }
     }

@@ -123,7 +123,7 @@ fn a_server_without_its_address_is_not_healthy() {
     crate::harness::Run(good).ended(0);
     tool("ip", &["-n", &segment.server, "addr", "del", "10.80.0.2/22", "dev", "v0"]);
     boot.build(3);
-    let bad = within(&["deploy", "store", "--state", "state", "--patience", "2s"]).output().unwrap();
+    let bad = within(&["deploy", "store", "--state", "state", "--patience", "20s"]).output().unwrap();
     let said = crate::harness::Run(bad).ended(1).err();
     assert!(said.contains("generation 3 is not healthy: DNS at 10.80.0.2:53 does not answer for "), "{said}");
     assert_eq!(boot.states(), ["1", "2 current confirmed", "3 failed"]);
@@ -137,7 +137,7 @@ fn a_history_that_cannot_be_written_is_no_way_without_return() {
     let server = boot.serve();
     server.signal("-STOP");
     boot.build(2);
-    let deploy = command(&boot, &["deploy", "store", "--state", "state", "--patience", "2s"])
+    let deploy = command(&boot, &["deploy", "store", "--state", "state", "--patience", "20s"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -23,7 +23,7 @@ fn served(folder: &Folder, now: &str) {
 fn a_kiosk_goes_on_and_off_by_its_schedule() {
     let (device, _changes) = device();
     let folder = site(device.address, "schedule=opening", "");
-    let server = serve(&folder, "2026-11-25T07:29:57+01:00");
+    let server = serve(&folder, "2026-11-25T07:29:45+01:00");
     let line = server.has_said("power-changed");
     assert!(line.contains("{\"event\":\"power-changed\",\"host\":\"kiosk-01\",\"action\":\"on\",\"by\":\"schedule\"}"), "{line}");
     assert!(device.is_on());
@@ -97,7 +97,7 @@ fn what_a_person_turned_on_stays_on() {
 fn an_edge_outlives_a_kill_and_a_machine_that_is_away() {
     let address = own_address();
     let folder = site(address, "schedule=opening", "");
-    let server = serve(&folder, "2026-11-25T07:29:58+01:00");
+    let server = serve(&folder, "2026-11-25T07:29:45+01:00");
     let failed = server.has_said("power-failed");
     assert!(failed.contains("refuses the connection") && failed.contains("\"again\":2"), "{failed}");
     server.kill();
@@ -124,12 +124,12 @@ fn a_wrong_password_is_told_once_and_a_holiday_is_kept() {
     fs::write(folder.0.join("site.kdl"), text).unwrap();
     folder.run(&["build"]).ended(0);
     // A friday, and Christmas: the one without holidays goes on, the other one hears nothing.
-    let server = serve(&folder, "2026-12-25T07:29:58+01:00");
+    let server = serve(&folder, "2026-12-25T07:29:45+01:00");
     server.has_said("{\"event\":\"power-changed\",\"host\":\"daily\"");
     drop(server);
     assert_eq!(away.heard(), Vec::<String>::new());
     fs::write(folder.0.join("password"), "wrong\n").unwrap();
-    let server = serve(&folder, "2026-12-28T07:29:58+01:00");
+    let server = serve(&folder, "2026-12-28T07:29:45+01:00");
     let failed = server.has_said("power-failed");
     assert!(failed.contains("refuses user `admin` with the password in ") && failed.contains("\"again\":600"), "{failed}");
 }
