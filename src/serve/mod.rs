@@ -32,7 +32,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -48,7 +48,6 @@ use crate::event::Event;
 use crate::out::plan::short;
 use crate::out::table::{TableError, Tables};
 use crate::store;
-use crate::store::serving::Serving;
 
 /// One listener.
 pub struct Service {
@@ -150,6 +149,8 @@ struct Shared {
     journal: Arc<Journal>,
     /// Whose turn it is to record: one thread at a time waits for a disk, and not all that there are.
     recording: tokio::sync::Mutex<()>,
+    /// Is serving.json gone for good? A reload that is late does not put it back.
+    untold: Mutex<bool>,
     /// Told to whoever must end by itself.
     stopping: watch::Sender<bool>,
 }
@@ -210,6 +211,7 @@ impl Shared {
             tables: watch::Sender::new(Arc::default()),
             world: RwLock::new(Arc::new(world)),
             recording: tokio::sync::Mutex::default(),
+            untold: Mutex::default(),
             stopping: watch::Sender::new(false),
             options,
         }
@@ -291,7 +293,7 @@ pub fn run(options: Options, begin: Begin) -> Result<(), Error> {
         }
         services.iter().for_each(tokio::task::JoinHandle::abort);
         beside.end();
-        let _a_deploy_sees_that_nobody_serves = Serving::remove(&shared.options.state);
+        shared.untell();
         info!("stopped");
         Ok(())
     });

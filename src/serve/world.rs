@@ -127,9 +127,19 @@ impl Shared {
             assets: options.assets.as_ref().and_then(|folder| std::path::absolute(folder).ok()),
             refused,
         };
+        let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        if *untold {
+            return;
+        }
         if let Err(error) = serving.write(&options.state) {
             warn!("{}; a deploy cannot see what is served", chain(&error));
         }
+    }
+
+    /// The server ends: a deploy sees that nobody serves.
+    pub(super) fn untell(&self) {
+        *self.untold.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let _it_ends_all_the_same = Serving::remove(&self.options.state);
     }
 }
 
