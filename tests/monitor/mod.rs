@@ -138,8 +138,7 @@ impl Hook {
             for stream in listener.incoming().map_while(Result::ok) {
                 let status = *status.lock().unwrap();
                 let refused = *refused.lock().unwrap();
-                let Some(post) = answer(stream, status, refused) else { continue };
-                posts.lock().unwrap().push(post);
+                let _whoever_hangs_up_asks_again = answer(stream, status, refused, &posts);
             }
         });
         hook
@@ -159,7 +158,8 @@ impl Hook {
     }
 }
 
-fn answer(mut stream: TcpStream, status: &str, refused: Option<(&str, &str)>) -> Option<Post> {
+/// What is taken is kept before it is answered: whoever has the answer may look at once.
+fn answer(mut stream: TcpStream, status: &str, refused: Option<(&str, &str)>, posts: &Mutex<Vec<Post>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let (mut head, mut line) = (String::new(), String::new());
     while reader.read_line(&mut line).ok()? > 2 {
@@ -170,6 +170,8 @@ fn answer(mut stream: TcpStream, status: &str, refused: Option<(&str, &str)>) ->
     reader.read_exact(&mut body).ok()?;
     let body: Value = serde_json::from_slice(&body).ok()?;
     let status = refused.filter(|(host, _)| body["host"] == *host).map_or(status, |(_, status)| status);
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()?;
-    Some(Post { head, body }).filter(|_| status.starts_with('2'))
+    if status.starts_with('2') {
+        posts.lock().unwrap().push(Post { head, body });
+    }
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()
 }
